@@ -1,0 +1,53 @@
+"""The seam between aligndbg and a framework. Only its implementations import one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aligndbg.core.layers import Call, Trace
+
+Array = NDArray[Any]
+
+OnCall = Callable[[Call, Sequence[Any]], None]
+"""Takes a call and its output tensors, still the framework's own, at the moment they exist."""
+
+
+class Framework(Protocol):
+    """One model in one framework, inside a child process of its own.
+
+    The order of use is `build`, then any of the rest. Model code is the user's: whatever it raises passes through.
+    """
+
+    name: str
+
+    def environment(self) -> Mapping[str, str | int | bool]:
+        """Versions, device, thread count and numeric switches of this side."""
+
+    def build(self, target: str, kwargs: Mapping[str, Any], root: Path, device: str) -> None:
+        """Import `FILE.py:CALLABLE` or `module:CALLABLE`, call it, and put the model in eval mode on `device`."""
+
+    def initialise(self, scheme: str, seed: int) -> None:
+        """Set the parameters: `kaiming` (fan-in normal, statistics that can show bugs) or `default` (the framework's own)."""
+
+    def load_file(self, path: Path) -> Sequence[str]:
+        """Load a checkpoint by name; returns one sentence for each key that did not fit."""
+
+    def state(self, emit: Callable[[str, Array], None]) -> None:
+        """Hand over each parameter and buffer, one at a time."""
+
+    def set_state(self, name: str, value: Array) -> None:
+        """Overwrite one parameter or buffer; shape and name must exist."""
+
+    def save(self, path: Path) -> None:
+        """Write the model's state in the framework's own checkpoint format."""
+
+    def run(self, inputs: Sequence[Array], on_call: OnCall) -> Trace:
+        """One forward without gradients; `on_call` sees every call before the next one starts."""
+
+    def to_numpy(self, tensor: Any) -> np.ndarray[Any, Any]:
+        """The tensor's values on the host; bfloat16 as float32. May be a view: copy before the next call runs."""

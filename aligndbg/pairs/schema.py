@@ -1,0 +1,139 @@
+"""The contents of pair.yaml, schema 1, as data (DESIGN 6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Where one side's model comes from.
+
+    `model` is `FILE.py:CALLABLE` (relative to the pair's folder) or `module:CALLABLE`; the callable is called with `kwargs` and returns the
+    model. `python` is the interpreter to run it in, relative to the pair's folder; None is the app's own.
+    """
+
+    model: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    python: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedFile:
+    """A file inside an installed Python distribution: `file` is its path relative to site-packages."""
+
+    distribution: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsSpec:
+    """Where torch's weights come from and what the conversion cannot know.
+
+    `source` is `auto`, `pretrained`, `kaiming`, `default` or a file, relative to the pair's folder. `auto` takes, in this order: the packaged file,
+    torch.hub's cached copy of `url`, a download of `url`, Kaiming-normal from the seed with a notice; `pretrained` is `auto`
+    without the last. `sha256_prefix` is checked against whatever was found. `map` names torch key -> Paddle key; `ignore` are globs
+    of keys, of either side, to leave alone.
+    """
+
+    source: str = "auto"
+    url: str | None = None
+    package: PackagedFile | None = None
+    sha256_prefix: str | None = None
+    map: Mapping[str, str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """One model input. `kind` is `ones|zeros|randn|rand` or a path to .npy, .npz or a picture, relative to the pair's folder."""
+
+    shape: tuple[int, ...] = (1, 3, 224, 224)
+    kind: str = "ones"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """An element agrees when |torch - paddle| <= atol + rtol * |torch|; None inherits from the pair's own."""
+
+    atol: float | None = None
+    rtol: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToleranceSpec:
+    """The pair's tolerance; `layers` maps globs of call paths to their own."""
+
+    atol: float = 1e-4
+    rtol: float = 0.0
+    layers: Mapping[str, Tolerance] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LayersSpec:
+    """Corrections to the pairing: `ignore` are globs of call paths, `pair` maps torch paths to Paddle paths."""
+
+    ignore: tuple[str, ...] = ()
+    pair: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessSpec:
+    """From a picture to the model's tensor, as torchvision's classification presets do it.
+
+    `mean` and `std` are per RGB channel on the 0..1 scale; `crop` and `resize_short` are in pixels.
+    """
+
+    resize_short: int = 256
+    interpolation: str = "bilinear"
+    backend: str = "pil"
+    crop: int = 224
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class EvalSpec:
+    list: str | None = None
+    data: str | None = None
+    batch_size: int = 64
+    target_top1: float | None = None
+    max_gap: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSpec:
+    recipe: str | None = None
+    target_top1: float | None = None
+    margin: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class PairSpec:
+    """A pair.yaml. `root` is the folder that relative paths start from, `path` the file (None for an ad-hoc pair)."""
+
+    name: str
+    torch: ModelSpec
+    paddle: ModelSpec
+    schema: int = 1
+    description: str = ""
+    weights: WeightsSpec = WeightsSpec()
+    input: InputSpec | None = None
+    inputs: tuple[InputSpec, ...] = ()
+    tolerance: ToleranceSpec = ToleranceSpec()
+    layers: LayersSpec = LayersSpec()
+    preprocess: PreprocessSpec = PreprocessSpec()
+    eval: EvalSpec = EvalSpec()
+    train: TrainSpec = TrainSpec()
+    launch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    root: Path = Path()
+    path: Path | None = None
+
+    @property
+    def model_inputs(self) -> tuple[InputSpec, ...]:
+        """Every input of the model, in call order; the guide's all-ones picture where the file names none."""
+        return self.inputs or ((self.input or InputSpec()),)
