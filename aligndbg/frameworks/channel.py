@@ -1,0 +1,109 @@
+"""One end of the line between the app and a child: messages over a socket, tensors through shared memory, back-pressure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aligndbg.frameworks.arena import ALIGNMENT, FreeList, SharedMemory
+from aligndbg.frameworks.wire import Free, Full, Message, Slot, decode, encode
+
+
+@dataclass
+class Lease:
+    """A tensor that the other side wrote. `array` is a view of shared memory until `release`, which lets the writer go on."""
+
+    array: NDArray[Any]
+    _slot: Slot | None = None
+    _channel: Channel | None = field(default=None, repr=False)
+
+    def release(self) -> None:
+        if self._channel is not None and self._slot is not None:
+            slot, self._slot = self._slot, None
+            self._channel.free(slot.offset)
+
+    def detach(self) -> None:
+        """Copy the tensor to this process's own memory and let the writer go on."""
+        self.array = self.array.copy()
+        self.release()
+
+
+class Channel:
+    """Sends messages with tensors, receives messages with leases.
+
+    The shared memory is bounded: `send` blocks while it is full, until the receiver releases what it has. A
+    message larger than the whole memory makes it grow.
+    """
+
+    def __init__(self, connection: Connection, outbound: SharedMemory, inbound: SharedMemory) -> None:
+        self.connection = connection
+        self._outbound = outbound
+        self._inbound = inbound
+        self._space = FreeList(outbound.capacity)
+        self._waiting: deque[tuple[Message, list[Lease]]] = deque()
+
+    def send(self, message: Message, arrays: Sequence[NDArray[Any]] = ()) -> None:
+        """Copies `arrays` before it returns. EOFError or OSError when the other side is gone."""
+        offsets = self._reserve([array.nbytes for array in arrays]) if arrays else []
+        slots = tuple(Slot(offset, tuple(array.shape), array.dtype.name) for offset, array in zip(offsets, arrays, strict=True))
+        for slot, array in zip(slots, arrays, strict=True):
+            np.copyto(self._outbound.array(slot.offset, slot.shape, slot.dtype), array)
+        self.connection.send_bytes(encode(message, slots))
+
+    def receive(self) -> tuple[Message, list[Lease]]:
+        """The next message, waiting for it. EOFError or OSError when the other side is gone."""
+        while not self._waiting:
+            self._read()
+        return self._waiting.popleft()
+
+    @property
+    def pending(self) -> bool:
+        """Whether `receive` would return at once although the socket is silent."""
+        return bool(self._waiting)
+
+    def poll(self) -> bool:
+        """Take in what has arrived without waiting; whether there is a message to receive."""
+        while self.connection.poll():
+            self._read()
+        return bool(self._waiting)
+
+    def free(self, *offsets: int) -> None:
+        # A writer that is gone needs no memory; whoever reads next from this channel is told of its end.
+        with contextlib.suppress(OSError):
+            self.connection.send_bytes(encode(Free(offsets)))
+
+    def close(self) -> None:
+        self.connection.close()
+        self._outbound.close()
+        self._inbound.close()
+
+    def _read(self) -> None:
+        message, slots = decode(self.connection.recv_bytes())
+        if isinstance(message, Free):
+            for offset in message.offsets:
+                self._space.give_back(offset)
+        else:
+            leases = [Lease(self._inbound.array(slot.offset, slot.shape, slot.dtype), slot, self) for slot in slots]
+            self._waiting.append((message, leases))
+
+    def _reserve(self, sizes: Sequence[int]) -> list[int]:
+        while self.connection.poll():
+            self._read()
+        total = sum(size + ALIGNMENT for size in sizes)
+        if total > self._space.capacity:
+            self._outbound.grow(self._space.capacity + total)
+            self._space.extend(self._outbound.capacity)
+        offsets = self._space.take_all(sizes)
+        if offsets is None:
+            self.connection.send_bytes(encode(Full()))
+            while offsets is None:
+                self._read()
+                offsets = self._space.take_all(sizes)
+        return offsets

@@ -1,0 +1,151 @@
+"""The child process: one framework, one model, a loop of requests. Everything it prints goes to its log."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from aligndbg.core.layers import Call
+from aligndbg.errors import AligndbgError
+from aligndbg.frameworks import wire
+from aligndbg.frameworks.arena import SharedMemory
+from aligndbg.frameworks.base import Framework
+from aligndbg.frameworks.channel import Channel, Lease
+from aligndbg.frameworks.loading import describe, where
+
+
+def make_torch() -> Framework:
+    from aligndbg.frameworks.pytorch import TorchFramework
+
+    return TorchFramework()
+
+
+def make_paddle() -> Framework:
+    from aligndbg.frameworks.paddlepaddle import PaddleFramework
+
+    return PaddleFramework()
+
+
+FRAMEWORKS: dict[str, tuple[Callable[[], Framework], str]] = {
+    "torch": (make_torch, "pip install torch"),
+    "paddle": (make_paddle, "pip install paddlepaddle"),
+}
+"""Side -> how to make it, and what to install where it is missing."""
+
+
+class Host:
+    """Answers requests in order until the line closes."""
+
+    def __init__(self, framework: Framework, channel: Channel) -> None:
+        self._framework = framework
+        self._channel = channel
+        self._place = "start"
+
+    def serve(self) -> None:
+        while True:
+            request, leases = self._channel.receive()
+            try:
+                self._answer(request, leases)
+            except (EOFError, ConnectionError):
+                return
+            except Exception as error:
+                traceback.print_exc()
+                self._channel.send(failure(error, self._place))
+
+    def _answer(self, request: wire.Message, leases: Sequence[Lease]) -> None:
+        framework, channel = self._framework, self._channel
+        match request:
+            case wire.Build():
+                self._place = f"building {request.target}"
+                channel.send(wire.Stage("building", request.target))
+                framework.build(request.target, request.kwargs, Path(request.root), request.device)
+                channel.send(wire.Done(environment=framework.environment()))
+            case wire.Initialise():
+                self._place = "initialising the weights"
+                framework.initialise(request.scheme, request.seed)
+                channel.send(wire.Done())
+            case wire.LoadFile():
+                self._place = f"loading {request.path}"
+                channel.send(wire.Done(tuple(framework.load_file(Path(request.path)))))
+            case wire.GetState():
+                framework.state(lambda name, value: channel.send(wire.StateEntry(name), [value]))
+                channel.send(wire.Done())
+            case wire.SetState():
+                self._place = f"setting {request.name}"
+                framework.set_state(request.name, leases[0].array)
+                leases[0].release()
+            case wire.Save():
+                self._place = f"writing {request.path}"
+                framework.save(Path(request.path))
+                channel.send(wire.Done())
+            case wire.Run():
+                self._run(request, leases)
+            case wire.Sync():
+                channel.send(wire.Done())
+            case _:
+                raise ValueError(f"not a request: {request!r}")
+
+    def _run(self, request: wire.Run, leases: Sequence[Lease]) -> None:
+        inputs = [lease.array.copy() for lease in leases]
+        for lease in leases:
+            lease.release()
+        shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
+        wanted = frozenset(request.wanted)
+        waited = 0.0
+
+        def on_call(call: Call, outputs: Sequence[Any]) -> None:
+            nonlocal waited
+            self._place = f"the forward on input {shapes}, after {call.path} ({call.type})"
+            if call.index in wanted:
+                arrays = [self._framework.to_numpy(tensor) for tensor in outputs]
+                start = time.perf_counter()
+                self._channel.send(wire.Captured(call.index), arrays)
+                waited += time.perf_counter() - start
+
+        self._place = f"the forward on input {shapes}"
+        start = time.perf_counter()
+        trace = self._framework.run(inputs, on_call)
+        self._channel.send(wire.Traced(trace, time.perf_counter() - start - waited))
+
+
+def failure(error: BaseException, place: str) -> wire.Failed:
+    """What the app is told of an exception: the user's own, or one of the model's code."""
+    if isinstance(error, AligndbgError):
+        return wire.Failed(type(error).__name__, error.message, error.hint)
+    kind = "EnvironmentFault" if isinstance(error, (MemoryError, OSError)) else "InputError"
+    return wire.Failed(kind, f"failed in {place}: {describe(error)}", where(error))
+
+
+def main(argv: Sequence[str]) -> None:
+    side, connection, outbound, inbound = argv[0], *(int(value) for value in argv[1:4])
+    faulthandler.enable(file=sys.stderr)
+    # ctrl+c in the terminal goes to the whole group; the app decides what becomes of its children.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = Channel(Connection(connection), SharedMemory(outbound), SharedMemory(inbound))
+    channel.send(wire.Stage("importing", f"{side} in {sys.executable}"))
+    make, install = FRAMEWORKS[side]
+    try:
+        framework = make()
+    except ImportError as error:
+        traceback.print_exc()
+        channel.send(wire.Failed("EnvironmentFault", f"{side} cannot be imported in {sys.executable}: {describe(error)}", install))
+        return
+    channel.send(wire.Done(environment={**framework.environment(), "pid": os.getpid()}))
+    try:
+        Host(framework, channel).serve()
+    except (EOFError, ConnectionError):
+        # The app is gone, or closed the line: the work is over.
+        return
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Framework destructors take long and have nothing left to save.
+        os._exit(0)

@@ -1,0 +1,188 @@
+"""PaddlePaddle behind the Framework protocol. Runs in a child process only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from aligndbg.core.layers import ParamSpec, TensorSpec, Trace
+from aligndbg.frameworks.base import Array, OnCall
+from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
+from aligndbg.frameworks.loading import build_model
+from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind
+from aligndbg.frameworks.paddle_layers import COMPAT_LAYERS, COMPOSITES, CONTAINERS, PADDLE_LAYERS
+from aligndbg.frameworks.paddle_ops import signature_of, watch_ops
+from aligndbg.frameworks.tracing import Tracer
+
+_PACKAGE = Path(paddle.__file__).parent
+_INTERNAL = (
+    *(str(_PACKAGE / part) + os.sep for part in ("amp", "autograd", "base", "framework", "incubate", "nn", "tensor", "utils")),
+    str(Path(__file__).parent) + os.sep,
+)
+"""Paddle's machinery; paddle.vision, a zoo of models, is not part of it."""
+
+
+class PaddleFramework:
+    """See `Framework`; the model is `paddle.nn.Layer`."""
+
+    name = "paddle"
+
+    def __init__(self) -> None:
+        self.model: nn.Layer = nn.Identity()
+        self._device = "cpu"
+        self._entries: dict[int, tuple[nn.Layer, str, LayerClass, bool]] = {}
+        self._tensors: Mapping[str, Any] = {}
+        self._params: dict[int, ParamSpec] = {}
+        self._state: list[ParamSpec] = []
+
+    def environment(self) -> Mapping[str, str | int | bool]:
+        return {
+            "paddle": paddle.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+            "tf32": os.environ.get("NVIDIA_TF32_OVERRIDE") != "0" and self._device != "cpu",
+            "device": self._device,
+        }
+
+    def build(self, target: str, kwargs: Mapping[str, Any], root: Path, device: str) -> None:
+        self._device = device
+        paddle.set_device(device)
+        paddle.seed(0)
+        with paddle.utils.unique_name.guard():
+            self.model = build_model(target, kwargs, root, nn.Layer)
+        self.model.eval()
+        self._survey()
+
+    def initialise(self, scheme: str, seed: int) -> None:
+        raise NotImplementedError("the weights of a pair start on the torch side")
+
+    def load_file(self, path: Path) -> Sequence[str]:
+        raise NotImplementedError("Paddle checkpoints are read without executing them, by the app")
+
+    def state(self, emit: Callable[[str, Array], None]) -> None:
+        for name, tensor in self.model.state_dict().items():
+            emit(name, self.to_numpy(tensor))
+
+    def set_state(self, name: str, value: Array) -> None:
+        self._tensors[name].set_value(value)
+
+    def save(self, path: Path) -> None:
+        paddle.save(self.model.state_dict(), str(path))
+
+    def run(self, inputs: Sequence[Array], on_call: OnCall) -> Trace:
+        tensors = [paddle.to_tensor(np.array(value)) for value in inputs]
+        tracer = Tracer(paddle.is_tensor, spec_of, self._params, on_call, _INTERNAL)
+
+        def observe(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+            if name in NOT_A_CALL:
+                return
+            kind = canonical_kind(name)
+            arguments = bind(function, args, kwargs)
+            changed = args[0] if result is None and args else result
+            attributes = canonical_attributes(kind, arguments)
+            tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, parameter_roles(kind, arguments))
+
+        with paddle.no_grad(), self._hooks(tracer), watch_ops(tracer, observe):
+            result = self.model(*tensors)
+        return tracer.finish(result, self._state)
+
+    def to_numpy(self, tensor: Any) -> Array:
+        plain = tensor.detach()
+        if plain.dtype == paddle.bfloat16:
+            plain = plain.astype("float32")
+        return np.asarray(plain.numpy())
+
+    def _survey(self) -> None:
+        """Classify every layer and every entry of the state, once."""
+        self._entries, self._params, self._state = {}, {}, []
+        self._tensors = self.model.state_dict()
+        owned: dict[str, tuple[str, str]] = {}
+        inside: str | None = None
+        for path, layer in self.model.named_sublayers(include_self=True):
+            if inside is not None and path.startswith(inside):
+                continue
+            compat = type(layer).__module__.startswith("paddle.compat")
+            table = COMPAT_LAYERS if compat else PADDLE_LAYERS
+            entry, own_forward = entry_for(type(layer), ("paddle.nn", "paddle.compat.nn", "paddle.incubate.nn"), table)
+            name = type(layer).__name__
+            leaf = own_forward and name not in CONTAINERS and (not any(True for _ in layer.children()) or name in COMPOSITES)
+            inside = (f"{path}." if path else "") if leaf else None
+            self._entries[id(layer)] = (layer, path, entry, leaf)
+            if own_forward:
+                owned |= {f"{path}.{key}" if path else key: value for key, value in entry.params.items()}
+        for key, tensor in self._tensors.items():
+            role, layout = owned.get(key, (key.rpartition(".")[2], ""))
+            spec = ParamSpec(key, role, layout_of(layout, len(tensor.shape)) if layout else "", spec_of(tensor))
+            self._state.append(spec)
+            self._params.setdefault(id(tensor), spec)
+
+    @contextlib.contextmanager
+    def _hooks(self, tracer: Tracer) -> Iterator[None]:
+        handles = []
+        try:
+            for layer, path, entry, leaf in self._entries.values():
+                params = [spec for spec in self._state if leaf and spec.name.startswith(f"{path}." if path else "")]
+                before, after = _layer_hooks(tracer, path, entry, leaf, params)
+                handles.append(layer.register_forward_pre_hook(before, with_kwargs=True))
+                handles.append(layer.register_forward_post_hook(after, with_kwargs=True))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _layer_hooks(
+    tracer: Tracer, path: str, entry: LayerClass, leaf: bool, params: list[ParamSpec]
+) -> tuple[Callable[..., None], Callable[..., None]]:
+    def before(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tracer.enter(path)
+        tracer.quiet += leaf
+
+    def after(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        tracer.leave()
+        if leaf:
+            tracer.quiet -= 1
+            if not tracer.quiet:
+                inputs = tracer.tensors((args, kwargs))
+                tracer.record(
+                    path or "model", entry.kind, type(layer).__name__, inputs, result, read_attributes(layer, entry), params
+                )
+
+    return before, after
+
+
+def bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, as far as their names are known."""
+    signature = signature_of(function)
+    if signature is None:
+        return dict(kwargs)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:
+        # An alias of an argument's name (`input` for `x`), which Paddle's own decorator takes.
+        return dict(kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def parameter_roles(kind: str, arguments: Mapping[str, Any]) -> dict[int, tuple[str, str]]:
+    """Role and layout of the tensors that an op gets under a parameter's name, by `id`."""
+    layouts = {entry.kind: dict(entry.params.values()) for entry in PADDLE_LAYERS.values()}.get(kind, {})
+    return {
+        id(value): (role, layouts.get(role, ""))
+        for name, value in arguments.items()
+        if (role := PARAMETER_ROLES.get(name)) and paddle.is_tensor(value)
+    }
+
+
+def spec_of(tensor: Any) -> TensorSpec:
+    return TensorSpec(tuple(tensor.shape), str(tensor.dtype).rpartition(".")[2])

@@ -1,0 +1,315 @@
+"""torch behind the Framework protocol. Runs in a child process only."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import math
+import os
+import platform
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode, resolve_name
+
+from aligndbg.core.layers import ParamSpec, TensorSpec, Trace
+from aligndbg.errors import InputError
+from aligndbg.frameworks.base import Array, OnCall
+from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
+from aligndbg.frameworks.loading import build_model, describe
+from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind
+from aligndbg.frameworks.torch_layers import COMPOSITES, CONTAINERS, TORCH_LAYERS
+from aligndbg.frameworks.torchvision_import import mend
+from aligndbg.frameworks.tracing import Tracer
+
+_INTERNAL = (str(Path(torch.__file__).parent) + os.sep, str(Path(__file__).parent) + os.sep)
+
+_SIGNATURES: Mapping[str, str] = {
+    "conv1d": "input weight bias stride padding dilation groups",
+    "conv2d": "input weight bias stride padding dilation groups",
+    "conv3d": "input weight bias stride padding dilation groups",
+    "conv_transpose2d": "input weight bias stride padding output_padding groups dilation",
+    "linear": "input weight bias",
+    "max_pool2d": "input kernel_size stride padding dilation ceil_mode",
+    "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
+    "cat": "tensors dim",
+    "concat": "tensors dim",
+    "stack": "tensors dim",
+    "flatten": "input start_dim end_dim",
+    "mean": "input dim keepdim",
+    "sum": "input dim keepdim",
+    "softmax": "input dim",
+    "squeeze": "input dim",
+    "unsqueeze": "input dim",
+    "chunk": "input chunks dim",
+    "split": "input split_size dim",
+    "clamp": "input min max",
+    "gelu": "input",
+    "add": "input other",
+    "mul": "input other",
+    "sub": "input other",
+    "div": "input other",
+    "pow": "input exponent",
+}
+"""Argument names of functions written in C++, which `inspect` cannot see. Source: torch's documentation of each."""
+
+
+class TorchFramework:
+    """See `Framework`; the model is `torch.nn.Module`."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+        # The fused encoder kernel would hide every layer inside a TransformerEncoderLayer.
+        torch.backends.mha.set_fastpath_enabled(False)
+        self.model: nn.Module = nn.Identity()
+        self._device = torch.device("cpu")
+        self._entries: dict[nn.Module, tuple[str, LayerClass, bool]] = {}
+        self._tensors: Mapping[str, Any] = {}
+        self._params: dict[int, ParamSpec] = {}
+        self._state: list[ParamSpec] = []
+
+    def environment(self) -> Mapping[str, str | int | bool]:
+        return {
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "threads": torch.get_num_threads(),
+            "tf32": torch.backends.cuda.matmul.allow_tf32,
+            "device": str(self._device),
+        }
+
+    def build(self, target: str, kwargs: Mapping[str, Any], root: Path, device: str) -> None:
+        self._device = torch.device(device.replace("gpu", "cuda"))
+        torch.manual_seed(0)
+        self.model = build_model(target, kwargs, root, nn.Module, mend).eval().to(self._device)
+        self._survey()
+
+    def initialise(self, scheme: str, seed: int) -> None:
+        torch.manual_seed(seed)
+        if scheme == "kaiming":
+            kaiming(self.model, torch.Generator().manual_seed(seed))
+            return
+        for module in self.model.modules():
+            if callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+
+    def load_file(self, path: Path) -> Sequence[str]:
+        state = read_state(path)
+        own = self.model.state_dict()
+        shared = own.keys() & state.keys()
+        if not shared:
+            raise InputError(
+                f"{path}: none of its {len(state)} tensors has a name of this model (first: {next(iter(state), '')!r})",
+                f"expected names such as {next(iter(own), '')!r}",
+            )
+        for name in shared:
+            if own[name].shape != state[name].shape:
+                raise InputError(
+                    f"{path}: {name!r} has shape {list(state[name].shape)}, the model's has {list(own[name].shape)}",
+                    "the checkpoint belongs to another architecture or number of classes",
+                )
+        self.model.load_state_dict(state, strict=False)
+        notes = [f"the checkpoint has no {name!r}" for name in own.keys() - shared if not name.endswith("num_batches_tracked")]
+        return sorted(notes) + sorted(f"the model has no {name!r}, which the checkpoint holds" for name in state.keys() - shared)
+
+    def state(self, emit: Callable[[str, Array], None]) -> None:
+        for name, tensor in self.model.state_dict().items():
+            emit(name, self.to_numpy(tensor))
+
+    def set_state(self, name: str, value: Array) -> None:
+        with torch.no_grad():
+            self._tensors[name].copy_(torch.from_numpy(value))
+
+    def save(self, path: Path) -> None:
+        torch.save(self.model.state_dict(), path)
+
+    def run(self, inputs: Sequence[Array], on_call: OnCall) -> Trace:
+        tensors = [torch.from_numpy(np.array(value)).to(self._device) for value in inputs]
+        tracer = Tracer(torch.is_tensor, spec_of, self._params, on_call, _INTERNAL)
+        with torch.no_grad(), self._hooks(tracer), _FunctionalOps(tracer):
+            result = self.model(*tensors)
+        return tracer.finish(result, self._state)
+
+    def to_numpy(self, tensor: Any) -> Array:
+        plain = tensor.detach()
+        if plain.layout is not torch.strided:
+            plain = plain.to_dense()
+        if plain.dtype == torch.bfloat16:
+            plain = plain.float()
+        return plain.resolve_conj().resolve_neg().cpu().numpy()  # type: ignore[no-any-return]
+
+    def _survey(self) -> None:
+        """Classify every module and every entry of the state, once."""
+        self._entries, self._params, self._state = {}, {}, []
+        self._tensors = self.model.state_dict(keep_vars=True)
+        owned: dict[str, tuple[str, str]] = {}
+        inside: str | None = None
+        for path, module in self.model.named_modules():
+            entry, own_forward = entry_for(type(module), ("torch.nn", "torch.ao.nn"), TORCH_LAYERS)
+            name = type(module).__name__
+            leaf = own_forward and name not in CONTAINERS and (not any(module.children()) or name in COMPOSITES)
+            if inside is not None and path.startswith(inside):
+                continue
+            inside = (f"{path}." if path else "") if leaf else None
+            self._entries[module] = (path, entry, leaf)
+            if own_forward:
+                owned |= {f"{path}.{key}" if path else key: value for key, value in entry.params.items()}
+        for key, tensor in self._tensors.items():
+            role, layout = owned.get(key, (key.rpartition(".")[2], ""))
+            spec = ParamSpec(key, role, layout_of(layout, tensor.dim()) if layout else "", spec_of(tensor))
+            self._state.append(spec)
+            self._params.setdefault(id(tensor), spec)
+
+    @contextlib.contextmanager
+    def _hooks(self, tracer: Tracer) -> Iterator[None]:
+        by_prefix = {
+            module: [spec for spec in self._state if leaf and spec.name.startswith(f"{path}." if path else "")]
+            for module, (path, _, leaf) in self._entries.items()
+        }
+
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            path, _, leaf = self._entries[module]
+            tracer.enter(path)
+            tracer.quiet += leaf
+
+        def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+            path, entry, leaf = self._entries[module]
+            tracer.leave()
+            if leaf:
+                tracer.quiet -= 1
+                if not tracer.quiet:
+                    attributes = read_attributes(module, entry)
+                    inputs = tracer.tensors((args, kwargs))
+                    tracer.record(path or "model", entry.kind, type(module).__name__, inputs, result, attributes, by_prefix[module])
+
+        handles = []
+        try:
+            for module in self._entries:
+                handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
+                handles.append(module.register_forward_hook(after, with_kwargs=True))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+class _FunctionalOps(TorchFunctionMode):
+    """Sees every functional op of a forward, and records those outside layers."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        super().__init__()
+        self._tracer = tracer
+
+    def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if self._tracer.quiet:
+            return func(*args, **kwargs)
+        self._tracer.quiet += 1
+        try:
+            result = func(*args, **kwargs)
+        finally:
+            self._tracer.quiet -= 1
+        name = op_name(func)
+        if name and name not in NOT_A_CALL:
+            kind = canonical_kind(name)
+            arguments = bind(func, name, args, kwargs)
+            roles = parameter_roles(kind, arguments)
+            changed = args[0] if result is None and args else result
+            attributes = canonical_attributes(kind, arguments)
+            self._tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, roles)
+        return result
+
+
+def op_name(function: Any) -> str:
+    """The last name of a function's path; a property's own name; `""` for a property that asks about a tensor."""
+    path = resolve_name(function) or getattr(function, "__name__", "")
+    parts = path.split(".")
+    if parts[-1] in ("__get__", "__set__"):
+        return parts[-2] if parts[-2] in ("T", "mT", "H", "real", "imag", "data") else ""
+    last = str(parts[-1])
+    return last if last.startswith("__") else last.removeprefix("_")
+
+
+def bind(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, as far as their names are known."""
+    names = _SIGNATURES.get(name.rstrip("_"))
+    if names is None:
+        try:
+            bound = inspect.signature(function).bind(*args, **kwargs)
+        except (ValueError, TypeError):
+            return dict(kwargs)
+        bound.apply_defaults()
+        return dict(bound.arguments)
+    return {**dict(zip(names.split(), args, strict=False)), **kwargs}
+
+
+def parameter_roles(kind: str, arguments: Mapping[str, Any]) -> dict[int, tuple[str, str]]:
+    """Role and layout of the tensors that an op gets under a parameter's name, by `id`."""
+    layouts = {entry.kind: dict(entry.params.values()) for entry in TORCH_LAYERS.values()}.get(kind, {})
+    return {
+        id(value): (role, layouts.get(role, ""))
+        for name, value in arguments.items()
+        if (role := PARAMETER_ROLES.get(name)) and torch.is_tensor(value)
+    }
+
+
+def spec_of(tensor: torch.Tensor) -> TensorSpec:
+    return TensorSpec(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+
+
+def read_state(path: Path) -> Mapping[str, torch.Tensor]:
+    """The tensors of a torch checkpoint, wrappers such as `state_dict` and `module.` taken off. InputError if it is none.
+
+    `weights_only=True`: nothing in the file is executed (torch documentation, "torch.load").
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist", "check `weights: source:` in pair.yaml, or --weights")
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        traceback.print_exc()
+        raise InputError(f"{path} is not a torch checkpoint, or is cut short: {describe(error)[:160]}", "fetch it again") from error
+    for key in ("state_dict", "model", "model_state_dict", "net"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    tensors = {str(name): value for name, value in loaded.items() if torch.is_tensor(value)} if isinstance(loaded, Mapping) else {}
+    if not tensors:
+        raise InputError(
+            f"{path} holds no tensors by name, expected a state dict", "save it with torch.save(model.state_dict(), FILE)"
+        )
+    if all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
+    return tensors
+
+
+def kaiming(model: nn.Module, generator: torch.Generator) -> None:
+    """Fill `model` so that every layer's signal keeps its size and every parameter matters.
+
+    Weights: normal, fan-in, gain of ReLU (He et al. 2015, eq. 10). Biases and BatchNorm statistics: random around their neutral
+    values, because an all-zero bias or a unit variance hides its own mistakes.
+    """
+
+    def normal(tensor: torch.Tensor, mean: float, std: float) -> None:
+        tensor.copy_(torch.empty(tensor.shape).normal_(mean, std, generator=generator))
+
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if not tensor.is_floating_point():
+                continue
+            last = name.rpartition(".")[2]
+            if tensor.dim() >= 2:
+                normal(tensor, 0.0, math.sqrt(2.0 / tensor[0].numel()))
+            elif last == "running_var":
+                tensor.copy_(torch.empty(tensor.shape).uniform_(0.5, 1.5, generator=generator))
+            elif last.endswith("weight"):
+                normal(tensor, 1.0, 0.1)
+            else:
+                normal(tensor, 0.0, 0.1)

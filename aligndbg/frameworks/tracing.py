@@ -1,0 +1,165 @@
+"""Turning the events of one forward into a Trace: paths, repetition, identity of tensors. The same for every framework."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from aligndbg.core.layers import MODEL_INPUT, Attribute, Call, ParamSpec, TensorRef, TensorSpec, Trace
+from aligndbg.frameworks.base import OnCall
+from aligndbg.frameworks.catalogue import layout_of
+
+
+class Tracer:
+    """Collects the calls of one forward.
+
+    The framework's hooks call `enter`/`leave` around modules and `record` after each layer or op, before the next
+    one can overwrite its
+    output in place. While `quiet` is positive nothing is a call of its own: a layer is at work, or a capture is.
+    Source lines in files
+    whose path starts with one of `internal` are passed over.
+    """
+
+    def __init__(
+        self,
+        is_tensor: Callable[[Any], bool],
+        spec_of: Callable[[Any], TensorSpec],
+        params: Mapping[int, ParamSpec],
+        on_call: OnCall,
+        internal: tuple[str, ...],
+    ) -> None:
+        self.quiet = 0
+        self._internal = internal
+        self._is_tensor = is_tensor
+        self._spec_of = spec_of
+        self._params = params
+        self._on_call = on_call
+        self._modules: list[str] = []
+        self._calls: list[Call] = []
+        self._times: Counter[str] = Counter()
+        self._made: dict[int, tuple[weakref.ref[Any], int, int]] = {}
+
+    @property
+    def module(self) -> str:
+        """Path of the innermost module at work, `""` in the model's own forward."""
+        return self._modules[-1] if self._modules else ""
+
+    def enter(self, path: str) -> None:
+        self._modules.append(path)
+
+    def leave(self) -> None:
+        self._modules.pop()
+
+    def tensors(self, value: Any) -> list[Any]:
+        return [tensor for _, tensor in named_tensors(value, self._is_tensor)]
+
+    def record_op(
+        self,
+        name: str,
+        kind: str,
+        arguments: Any,
+        result: Any,
+        attributes: Mapping[str, Attribute],
+        roles: Mapping[int, tuple[str, str]],
+    ) -> None:
+        """A functional op ran in the current module. `roles` gives role and layout of the parameters that it has
+        names for, by `id`.
+
+        Any other parameter is an operand that the model's own code hands over; it stands there as it is, in either framework.
+        """
+        inputs = self.tensors(arguments)
+        if not inputs:
+            return
+        params = []
+        for place, tensor in enumerate(inputs):
+            if (param := self._params.get(id(tensor))) is not None:
+                axes = len(param.spec.shape)
+                role, layout = roles.get(id(tensor), (f"operand{place}", "abcdefgh"[:axes]))
+                params.append(dataclasses.replace(param, role=role, layout=layout_of(layout, axes)))
+        streams = [tensor for tensor in inputs if id(tensor) not in self._params]
+        path = f"{self.module}.{name}" if self.module else name
+        self.record(path, kind, name, streams, result, attributes, params)
+
+    def record(
+        self,
+        path: str,
+        kind: str,
+        type_name: str,
+        inputs: Sequence[Any],
+        result: Any,
+        attributes: Mapping[str, Attribute],
+        params: Sequence[ParamSpec],
+    ) -> None:
+        outputs = self.tensors(result)
+        if not outputs:
+            return
+        self._times[path] += 1
+        times = self._times[path]
+        index = len(self._calls)
+        call = Call(
+            index=index,
+            path=path if times == 1 else f"{path}#{times}",
+            kind=kind,
+            type=type_name,
+            outputs=tuple(self._spec_of(tensor) for tensor in outputs),
+            inputs=tuple(self._ref(tensor) for tensor in inputs),
+            attributes=attributes,
+            params=tuple(params),
+            source=user_line(self._internal),
+        )
+        self._calls.append(call)
+        for place, tensor in enumerate(outputs):
+            self._made[id(tensor)] = (weakref.ref(tensor), index, place)
+        self.quiet += 1
+        try:
+            self._on_call(call, outputs)
+        finally:
+            self.quiet -= 1
+
+    def finish(self, result: Any, state: Sequence[ParamSpec]) -> Trace:
+        named = list(named_tensors(result, self._is_tensor))
+        return Trace(
+            calls=tuple(self._calls),
+            outputs=tuple(self._ref(tensor) for _, tensor in named),
+            output_names=tuple(name for name, _ in named),
+            state=tuple(state),
+        )
+
+    def _ref(self, tensor: Any) -> TensorRef:
+        made = self._made.get(id(tensor))
+        if made is not None and made[0]() is tensor:
+            return TensorRef(made[1], made[2], self._spec_of(tensor))
+        return TensorRef(MODEL_INPUT, 0, self._spec_of(tensor))
+
+
+def named_tensors(value: Any, is_tensor: Callable[[Any], bool], name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every tensor in nested tuples, lists, dicts and dataclasses, with where it sits: `out`, `1`, `aux.0`."""
+    if is_tensor(value):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from named_tensors(item, is_tensor, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, (list, tuple)):
+        keys = getattr(value, "_fields", range(len(value)))
+        for key, item in zip(keys, value, strict=True):
+            yield from named_tensors(item, is_tensor, f"{name}.{key}" if name else str(key))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for entry in dataclasses.fields(value):
+            inner = f"{name}.{entry.name}" if name else entry.name
+            yield from named_tensors(getattr(value, entry.name), is_tensor, inner)
+
+
+def user_line(internal: tuple[str, ...]) -> str | None:
+    """`file:line` of the innermost frame whose file is not under `internal`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(internal) and not name.startswith("<"):
+            return f"{name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return None

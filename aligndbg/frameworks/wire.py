@@ -1,0 +1,218 @@
+"""What the app and a framework child say to each other: JSON objects, one a message.
+
+JSON and plain dataclasses, because the child may run in an interpreter that has numpy and its framework and nothing else. Tensors
+are not in the messages: a message carries `Slot`s, places in shared memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from aligndbg.core.layers import Attribute, Call, ParamSpec, TensorRef, TensorSpec, Trace
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A tensor in the sender's shared memory."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+# -- either way ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Free:
+    """The receiver of these slots is done with them."""
+
+    offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Full:
+    """The sender waits until at least one of its slots is freed."""
+
+
+# -- from the app to the child ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Build:
+    target: str
+    kwargs: Mapping[str, Any]
+    root: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Initialise:
+    scheme: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class LoadFile:
+    path: str
+
+
+@dataclass(frozen=True)
+class GetState:
+    """Answered by one `StateEntry` for each tensor, then `Done`."""
+
+
+@dataclass(frozen=True)
+class SetState:
+    """One slot follows: the value of `name`. Only a failure is answered."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Save:
+    path: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One forward on the slots that follow; calls whose index is in `wanted` are answered by a `Captured`, the end
+    by a `Traced`."""
+
+    wanted: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sync:
+    """Answered by `Done` when all before it is done."""
+
+
+# -- from the child to the app ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stage:
+    stage: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A request is finished. `notes` are sentences for the user; `environment` is set after `Build`."""
+
+    notes: tuple[str, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StateEntry:
+    """One slot follows: the value of `name`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Captured:
+    """The slots that follow are the outputs of call `index`."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A forward is finished; the slots that follow are the model's outputs. `seconds` is its wall time without
+    waiting for the app."""
+
+    trace: Trace
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The request could not be carried out. `error` names a class of aligndbg.errors."""
+
+    error: str
+    message: str
+    hint: str
+
+
+Message = (
+    Free
+    | Full
+    | Build
+    | Initialise
+    | LoadFile
+    | GetState
+    | SetState
+    | Save
+    | Run
+    | Sync
+    | Stage
+    | Done
+    | StateEntry
+    | Captured
+    | Traced
+    | Failed
+)
+_CLASSES: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Message.__args__}
+
+
+def encode(message: Message, slots: tuple[Slot, ...] = ()) -> bytes:
+    body: dict[str, Any] = {"type": type(message).__name__, "body": asdict(message)}
+    if slots:
+        body["slots"] = [(slot.offset, slot.shape, slot.dtype) for slot in slots]
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> tuple[Message, tuple[Slot, ...]]:
+    """Undo `encode`. ValueError or TypeError on anything else."""
+    envelope = json.loads(data)
+    kind = _CLASSES.get(envelope["type"])
+    if kind is None:
+        raise ValueError(f"unknown message {envelope['type']!r}")
+    body = envelope["body"]
+    message = Traced(_trace(body["trace"]), body["seconds"]) if kind is Traced else kind(**{k: _frozen(v) for k, v in body.items()})
+    return message, tuple(Slot(offset, tuple(shape), dtype) for offset, shape, dtype in envelope.get("slots", ()))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _trace(body: Mapping[str, Any]) -> Trace:
+    return Trace(
+        calls=tuple(_call(call) for call in body["calls"]),
+        outputs=tuple(_ref(ref) for ref in body["outputs"]),
+        output_names=tuple(body["output_names"]),
+        state=tuple(_param(param) for param in body["state"]),
+    )
+
+
+def _call(body: Mapping[str, Any]) -> Call:
+    attributes: Mapping[str, Attribute] = body["attributes"]
+    return Call(
+        index=body["index"],
+        path=body["path"],
+        kind=body["kind"],
+        type=body["type"],
+        outputs=tuple(_spec(spec) for spec in body["outputs"]),
+        inputs=tuple(_ref(ref) for ref in body["inputs"]),
+        attributes=attributes,
+        params=tuple(_param(param) for param in body["params"]),
+        source=body["source"],
+    )
+
+
+def _spec(body: Mapping[str, Any]) -> TensorSpec:
+    return TensorSpec(tuple(body["shape"]), body["dtype"])
+
+
+def _ref(body: Mapping[str, Any]) -> TensorRef:
+    return TensorRef(body["producer"], body["output"], _spec(body["spec"]))
+
+
+def _param(body: Mapping[str, Any]) -> ParamSpec:
+    return ParamSpec(body["name"], body["role"], body["layout"], _spec(body["spec"]))
