@@ -97,5 +97,15 @@ class RunFailed:
 
 
 Event = (
-    RunStarted | SideProgress | SideReady | Notice | Downloading | WeightsReady | LayersPaired | WeightsPlanned | LayerDiffed | RunEnded | RunFailed
+    RunStarted
+    | SideProgress
+    | SideReady
+    | Notice
+    | Downloading
+    | WeightsReady
+    | LayersPaired
+    | WeightsPlanned
+    | LayerDiffed
+    | RunEnded
+    | RunFailed
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+import msgspec
 
 from aligndbg.core.stats import DiffStats
 from aligndbg.core.verdict import OnnxDiff
@@ -88,7 +91,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`verdict` is `aligned`, `mismatch`, `cannot-pair` or `error`; `first_born` is a torch path (Paddle's where torch has none)."""
+    """The whole run. `verdict` is `aligned`, `mismatch`, `cannot-pair` or `error`.
+
+    `first_born` and `first_mismatch` are torch's paths, Paddle's where torch has none.
+    """
 
     aligndbg: str
     pair: str
@@ -112,3 +118,35 @@ class Report:
     error: Mapping[str, str] | None = None
     timing: Timing | None = None
     session: str | None = None
+
+
+def to_json(report: Report) -> bytes:
+    """Indented UTF-8. NaN and infinities become null, for JSON has neither."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=1)
+
+
+def from_json(content: bytes) -> Report:
+    """The inverse of `to_json`; a null where a number must be is NaN. Keys that this version does not know are passed over.
+
+    Raises msgspec.MsgspecError where `content` is no report.
+    """
+    raw = msgspec.json.decode(content)
+    if isinstance(raw, dict):
+        for layer in _rows(raw, "layers"):
+            for key in ("propagated", "local"):
+                _nulls_to_nan(layer.get(key), DiffStats)
+            _nulls_to_nan(layer.get("onnx"), OnnxDiff)
+        for key in ("torch_top5", "paddle_top5"):
+            for score in _rows(raw.get("output"), key):
+                _nulls_to_nan(score, ClassScore)
+    return msgspec.convert(raw, Report)
+
+
+def _rows(raw: Any, key: str) -> list[dict[str, Any]]:
+    rows = raw.get(key) if isinstance(raw, dict) else None
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _nulls_to_nan(raw: Any, kind: type) -> None:
+    if isinstance(raw, dict):
+        raw.update({field.name: math.nan for field in fields(kind) if field.type == "float" and raw.get(field.name, 0.0) is None})

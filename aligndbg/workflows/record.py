@@ -1,0 +1,123 @@
+"""A run's events into a session, and out of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from aligndbg import errors
+from aligndbg.core.verdict import LayerResult
+from aligndbg.errors import AligndbgError, ChildDied, EnvironmentFault
+from aligndbg.store import entries
+from aligndbg.store.layout import REPORT
+from aligndbg.store.session import Session
+from aligndbg.store.snapshot import Failure
+from aligndbg.store.writer import SessionWriter
+from aligndbg.weights.plan import WeightPlan
+from aligndbg.workflows.events import (
+    Event,
+    LayerDiffed,
+    LayersPaired,
+    Notice,
+    RunEnded,
+    RunFailed,
+    RunStarted,
+    SideReady,
+    WeightsPlanned,
+    WeightsReady,
+)
+from aligndbg.workflows.report_model import Report, from_json, to_json
+
+
+def record(events: Iterable[Event], writer: SessionWriter) -> Iterator[Event]:
+    """Pass the events on, each one stored before anyone sees it.
+
+    Progress is not stored. However the stream ends, the session is closed; without a `RunEnded` or `RunFailed` it is partial.
+    """
+    try:
+        for event in events:
+            _store(event, writer)
+            yield event
+    finally:
+        writer.close()
+
+
+def replay(session: Session) -> Iterator[Event]:
+    """The events of a stored run without its progress. A run that never ended ends in a notice that says so."""
+    snapshot = session.snapshot
+    yield RunStarted(snapshot.pair.name, snapshot.pair.description, str(session.path))
+    layers = 0
+    compared: set[int] = set()
+    for entry in session.stream():
+        if isinstance(entry, entries.PairedLayers):
+            layers = len(entry.layers)
+        elif isinstance(entry, LayerResult):
+            compared.add(entry.index)
+        yield _event(entry)
+    failure = snapshot.outcome.failure if snapshot.outcome else None
+    match session.status:
+        case "finished":
+            yield RunEnded(load_report(session))
+        case "failed" if failure is not None:
+            yield RunFailed(_error(failure))
+        case "running":
+            yield Notice("info", f"this run still goes on in process {snapshot.writer.pid}; what it has shown so far is here")
+        case _:
+            yield Notice("warning", f"this session is partial: its run stopped with {len(compared)} of {layers} layers compared")
+
+
+def load_report(session: Session) -> Report:
+    """Raises EnvironmentFault where the session has no report or a damaged one."""
+    path = session.path / REPORT
+    content = session.report_json()
+    if content is None:
+        raise EnvironmentFault(f"{path.parent.name} has no report: its run is {session.status}")
+    try:
+        return from_json(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise EnvironmentFault(f"{path} is damaged: {error}") from None
+
+
+def _store(event: Event, writer: SessionWriter) -> None:
+    match event:
+        case SideReady(side, environment):
+            writer.write_environment(side, environment)
+        case Notice(level, message, hint):
+            writer.write_notice(level, message, hint)
+        case WeightsReady(source, sha256):
+            writer.write_weights(source, sha256)
+        case WeightsPlanned(plan):
+            writer.write_plan(plan)
+        case LayersPaired(layers):
+            writer.write_layers(layers)
+        case LayerDiffed(result):
+            writer.write_result(result)
+        case RunEnded(report):
+            writer.finish(to_json(report))
+        case RunFailed(error):
+            writer.fail(error)
+
+
+def _event(entry: entries.Entry) -> Event:
+    match entry:
+        case entries.SideEnvironment(side, values):
+            return SideReady(side, values)
+        case entries.StoredNotice(level, message, hint):
+            return Notice(level, message, hint)
+        case entries.WeightsSource(source, sha256):
+            return WeightsReady(source, sha256)
+        case WeightPlan():
+            return WeightsPlanned(entry)
+        case entries.PairedLayers(layers):
+            return LayersPaired(layers)
+        case LayerResult():
+            return LayerDiffed(entry)
+
+
+def _error(failure: Failure) -> AligndbgError:
+    kind = getattr(errors, failure.kind, None)
+    if kind is ChildDied:
+        return ChildDied(failure.message, failure.hint, failure.last_words)
+    known = isinstance(kind, type) and issubclass(kind, AligndbgError)
+    return kind(failure.message, failure.hint) if known and kind is not None else AligndbgError(failure.message, failure.hint)
