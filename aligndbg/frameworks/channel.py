@@ -24,6 +24,11 @@ class Lease:
     _slot: Slot | None = None
     _channel: Channel | None = field(default=None, repr=False)
 
+    @property
+    def shared(self) -> bool:
+        """Whether the writer still waits for its memory."""
+        return self._slot is not None
+
     def release(self) -> None:
         if self._channel is not None and self._slot is not None:
             slot, self._slot = self._slot, None
@@ -31,8 +36,9 @@ class Lease:
 
     def detach(self) -> None:
         """Copy the tensor to this process's own memory and let the writer go on."""
-        self.array = self.array.copy()
-        self.release()
+        if self.shared:
+            self.array = self.array.copy()
+            self.release()
 
 
 class Channel:
@@ -69,9 +75,13 @@ class Channel:
         return bool(self._waiting)
 
     def poll(self) -> bool:
-        """Take in what has arrived without waiting; whether there is a message to receive."""
-        while self.connection.poll():
-            self._read()
+        """Take in what has arrived without waiting; whether there is a message to receive. EOFError only after the last one."""
+        try:
+            while self.connection.poll():
+                self._read()
+        except (EOFError, OSError):
+            if not self._waiting:
+                raise
         return bool(self._waiting)
 
     def free(self, *offsets: int) -> None:
@@ -84,14 +94,16 @@ class Channel:
         self._outbound.close()
         self._inbound.close()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take in one message; whether it freed memory."""
         message, slots = decode(self.connection.recv_bytes())
         if isinstance(message, Free):
             for offset in message.offsets:
                 self._space.give_back(offset)
-        else:
-            leases = [Lease(self._inbound.array(slot.offset, slot.shape, slot.dtype), slot, self) for slot in slots]
-            self._waiting.append((message, leases))
+            return True
+        leases = [Lease(self._inbound.array(slot.offset, slot.shape, slot.dtype), slot, self) for slot in slots]
+        self._waiting.append((message, leases))
+        return False
 
     def _reserve(self, sizes: Sequence[int]) -> list[int]:
         while self.connection.poll():
@@ -101,9 +113,10 @@ class Channel:
             self._outbound.grow(self._space.capacity + total)
             self._space.extend(self._outbound.capacity)
         offsets = self._space.take_all(sizes)
-        if offsets is None:
+        while offsets is None:
+            # Said again after each release that was not enough: the reader may have more to let go of.
             self.connection.send_bytes(encode(Full()))
-            while offsets is None:
-                self._read()
-                offsets = self._space.take_all(sizes)
+            while not self._read():
+                pass
+            offsets = self._space.take_all(sizes)
         return offsets

@@ -32,6 +32,7 @@ class Child:
     def __init__(self, side: str, process: subprocess.Popen[bytes], channel: Channel, log: Path) -> None:
         self.side = side
         self.log = log
+        self.failed = False
         self._process = process
         self._channel = channel
 
@@ -93,10 +94,12 @@ class Child:
         return "\n".join(lines[-LAST_WORDS:])
 
     def _error(self, failed: wire.Failed) -> AligndbgError:
+        self.failed = True
         kind = getattr(errors, failed.error, EnvironmentFault)
         return kind(f"{self.side}: {failed.message}", failed.hint)
 
     def _death(self) -> ChildDied:
+        self.failed = True
         try:
             code = self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -145,6 +148,8 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The app's environment with switches that make two frameworks comparable, and without what a terminal app sets."""
     child = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
     child["NVIDIA_TF32_OVERRIDE"] = "0"
+    # Paddle computes on one thread unless told otherwise, torch on all: the slower side would hold up the other.
+    child.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     child["PYTHONUNBUFFERED"] = "1"
     child.setdefault("GLOG_minloglevel", "2")
     return child

@@ -58,6 +58,8 @@ class Host:
                 return
             except Exception as error:
                 traceback.print_exc()
+                for lease in leases:
+                    lease.release()
                 self._channel.send(failure(error, self._place))
 
     def _answer(self, request: wire.Message, leases: Sequence[Lease]) -> None:
@@ -112,8 +114,9 @@ class Host:
 
         self._place = f"the forward on input {shapes}"
         start = time.perf_counter()
-        trace = self._framework.run(inputs, on_call)
-        self._channel.send(wire.Traced(trace, time.perf_counter() - start - waited))
+        trace, outputs = self._framework.run(inputs, on_call)
+        seconds = time.perf_counter() - start - waited
+        self._channel.send(wire.Traced(trace, seconds), [self._framework.to_numpy(tensor) for tensor in outputs])
 
 
 def failure(error: BaseException, place: str) -> wire.Failed:

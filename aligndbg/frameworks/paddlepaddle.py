@@ -78,7 +78,7 @@ class PaddleFramework:
     def save(self, path: Path) -> None:
         paddle.save(self.model.state_dict(), str(path))
 
-    def run(self, inputs: Sequence[Array], on_call: OnCall) -> Trace:
+    def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
         tensors = [paddle.to_tensor(np.array(value)) for value in inputs]
         tracer = Tracer(paddle.is_tensor, spec_of, self._params, on_call, _INTERNAL)
 

@@ -131,7 +131,7 @@ class TorchFramework:
     def save(self, path: Path) -> None:
         torch.save(self.model.state_dict(), path)
 
-    def run(self, inputs: Sequence[Array], on_call: OnCall) -> Trace:
+    def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
         tensors = [torch.from_numpy(np.array(value)).to(self._device) for value in inputs]
         tracer = Tracer(torch.is_tensor, spec_of, self._params, on_call, _INTERNAL)
         with torch.no_grad(), self._hooks(tracer), _FunctionalOps(tracer):

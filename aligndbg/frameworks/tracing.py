@@ -121,14 +121,15 @@ class Tracer:
         finally:
             self.quiet -= 1
 
-    def finish(self, result: Any, state: Sequence[ParamSpec]) -> Trace:
+    def finish(self, result: Any, state: Sequence[ParamSpec]) -> tuple[Trace, list[Any]]:
         named = list(named_tensors(result, self._is_tensor))
-        return Trace(
+        trace = Trace(
             calls=tuple(self._calls),
             outputs=tuple(self._ref(tensor) for _, tensor in named),
             output_names=tuple(name for name, _ in named),
             state=tuple(state),
         )
+        return trace, [tensor for _, tensor in named]
 
     def _ref(self, tensor: Any) -> TensorRef:
         made = self._made.get(id(tensor))
