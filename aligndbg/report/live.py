@@ -1,0 +1,123 @@
+"""The display of a terminal: what both children do, the download, and the layers as they are compared, redrawn in place."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
+
+from aligndbg.report.lines import amount, sentence
+from aligndbg.report.terminal import encodable
+from aligndbg.report.visible import visible
+from aligndbg.workflows.events import (
+    Downloading,
+    Event,
+    LayerDiffed,
+    LayersPaired,
+    Notice,
+    RunEnded,
+    RunFailed,
+    RunStarted,
+    SideProgress,
+    SideReady,
+    WeightsPlanned,
+    WeightsReady,
+)
+from aligndbg.workflows.wording import figure
+
+PER_SECOND = 8
+"""Redraws: a terminal over ssh pays for each."""
+
+LABEL = 9
+"""Cells of the row's name."""
+
+
+class LiveDisplay:
+    """The rows of a run vanish when it ends; its warnings stay above them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._console = Console(file=stream, markup=False, highlight=False, emoji=False)
+        self._progress: Progress | None = None
+        self._rows: dict[str, TaskID] = {}
+        self._waiting: set[int] = set()
+        self._total = 0
+        self._largest = 0.0
+
+    def show(self, event: Event) -> None:
+        match event:
+            case RunStarted(pair, description):
+                self._restart()
+                self._print(f"{pair} — {description}" if description else pair)
+            case SideProgress(side, stage, detail):
+                self._row(side, f"{stage} {detail}".rstrip())
+            case SideReady(side):
+                self._row(side, "ready")
+            case Notice(level):
+                self._print(sentence(event), "yellow" if level == "warning" else "")
+            case Downloading(name, done, total):
+                self._row("weights", f"{name} {amount(done, total)}", done, total or None)
+            case WeightsReady() | WeightsPlanned():
+                # The bar of a download gives way to the words.
+                self._row("weights", sentence(event).removeprefix("weights: "), 0, 0)
+            case LayersPaired(layers):
+                # A row without a partner has nothing to compare.
+                self._waiting = {layer.index for layer in layers if layer.torch is not None and layer.paddle is not None}
+                self._total = len(self._waiting)
+                self._row("layers", f"0 of {self._total}", 0, self._total)
+            case LayerDiffed(result):
+                self._waiting.discard(result.index)
+                if result.propagated:
+                    self._largest = max(self._largest, result.propagated.stats.max_abs)
+                count = self._total - len(self._waiting)
+                self._row("layers", f"{count} of {self._total}, largest max|d| {figure(self._largest)}", count, self._total)
+            case RunEnded() | RunFailed():
+                self.close()
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _restart(self) -> None:
+        self.close()
+        self._rows, self._waiting, self._total, self._largest = {}, set(), 0, 0.0
+        columns = (
+            TextColumn("{task.description}", style="bold", markup=False),
+            _Bar(),
+            TextColumn("{task.fields[words]}", markup=False),
+        )
+        self._progress = Progress(
+            *columns,
+            console=self._console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            refresh_per_second=PER_SECOND,
+        )
+        self._progress.start()
+
+    def _row(self, name: str, words: str, done: int = 0, total: int | None = 0) -> None:
+        if self._progress is None:
+            return
+        words = encodable(visible(words), self._stream)
+        if name not in self._rows:
+            self._rows[name] = self._progress.add_task(visible(name).ljust(LABEL), total=total, words=words)
+        self._progress.update(self._rows[name], completed=done, total=total, words=words)
+
+    def _print(self, text: str, style: str = "") -> None:
+        console = self._progress.console if self._progress else self._console
+        console.print(Text(encodable(visible(text), self._stream), style), soft_wrap=True)
+
+
+class _Bar(ProgressColumn):
+    """A bar for what is counted, nothing for what is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar = BarColumn(24)
+
+    def render(self, task: Task) -> RenderableType:
+        return Text("") if task.total == 0 else self._bar.render(task)

@@ -1,0 +1,99 @@
+"""The report as a comment on a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from aligndbg.report.text import class_text, environment_text, output_text, row_note, rows_to_show, weights_text
+from aligndbg.report.visible import visible
+from aligndbg.workflows.report_model import LayerReport, OutputReport, Report
+from aligndbg.workflows.wording import figure, shape_text, share, verdict_text
+
+MOST_ROWS = 20
+
+
+def markdown(reports: Sequence[Report]) -> str:
+    """GitHub's dialect. Several pairs begin with a table of all of them."""
+    blocks = [_summary(reports)] if len(reports) > 1 else []
+    blocks += ["\n".join(_report(report)) for report in reports]
+    return "\n\n".join(blocks) + "\n"
+
+
+def code(text: str) -> str:
+    """A name as an inline code span that it cannot break out of, in a table or out of one."""
+    text = visible(text)
+    if not text:
+        return ""
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    padding = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{padding}{text.replace('|', chr(92) + '|')}{padding}{fence}"
+
+
+def prose(text: str) -> str:
+    """A sentence whose contents stay text: no markup, no HTML, no mention of a person, no link to an issue."""
+    escaped = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", visible(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return escaped.replace("@", "@<!-- -->").replace("#", "#<!-- -->").replace("://", ":<!-- -->//")
+
+
+def _summary(reports: Sequence[Report]) -> str:
+    rows = [[code(report.pair), verdict_text(report.verdict), prose(report.headline.partition(" — ")[2])] for report in reports]
+    return _table(["pair", "verdict", ""], rows)
+
+
+def _report(report: Report) -> Iterator[str]:
+    yield f"### {'✓' if report.verdict == 'aligned' else '✗'} {prose(report.headline)}"
+    if report.error and report.error.get("hint"):
+        yield f"\n{prose(report.error['hint'])}"
+    facts = [
+        ("output", output_text(report.output) if report.output else ""),
+        ("weights", weights_text(report.weights) if report.weights else ""),
+        ("input", report.input),
+        ("environment", environment_text(report.environment)),
+        ("unpaired in torch", ", ".join(report.unpaired.torch)),
+        ("unpaired in paddle", ", ".join(report.unpaired.paddle)),
+        *(("warning", notice) for notice in report.notices),
+    ]
+    yield ""
+    yield from (f"- **{label}**: {prose(text)}" for label, text in facts if text)
+    shown, left = rows_to_show(report.layers, MOST_ROWS)
+    if shown:
+        first = report.first_born or report.first_mismatch
+        yield ""
+        yield _table(["layer", "kind", "shape", "max\\|d\\|", "rel", "verdict", ""], [_row(layer, first) for layer in shown])
+        if left:
+            yield f"\n… and {left}"
+    if report.output and (report.output.torch_top5 or report.output.paddle_top5):
+        yield "\n<details><summary>top-5</summary>\n"
+        yield _top5(report.output)
+        yield "\n</details>"
+
+
+def _row(layer: LayerReport, first: str | None) -> list[str]:
+    path = layer.torch or layer.paddle or ""
+    name = code(path) + (f" / {code(layer.paddle)}" if layer.torch and layer.paddle and layer.torch != layer.paddle else "")
+    stats = layer.propagated
+    return [
+        f"**{name}** ◀ first" if first in (layer.torch, layer.paddle) else name,
+        code(layer.kind),
+        shape_text(layer.torch_shape or layer.paddle_shape),
+        figure(stats.max_abs if stats else None),
+        figure(stats.max_rel if stats else None),
+        verdict_text(layer.verdict),
+        prose(row_note(layer)),
+    ]
+
+
+def _top5(output: OutputReport) -> str:
+    rows = []
+    for place in range(max(len(output.torch_top5), len(output.paddle_top5))):
+        cells = [str(place + 1)]
+        for scores in (output.torch_top5, output.paddle_top5):
+            cells += [prose(class_text(scores[place])), share(scores[place].probability)] if place < len(scores) else ["-", "-"]
+        rows.append(cells)
+    return _table(["", "torch", "p", "paddle", "p"], rows)
+
+
+def _table(titles: list[str], rows: list[list[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

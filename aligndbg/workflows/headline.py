@@ -1,0 +1,85 @@
+"""The first line of every report: what is aligned, or where it breaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from aligndbg.core.verdict import Verdict
+from aligndbg.workflows.report_model import LayerReport, OutputReport
+from aligndbg.workflows.wording import GUIDE_TOLERANCE, figure, shape_text, tolerance_text
+
+COUNTED = (Verdict.BORN, Verdict.UNPAIRED, Verdict.SHAPE, Verdict.NAN, Verdict.ERROR, Verdict.NOISE, Verdict.INHERITED)
+"""The order in which mismatching rows are counted: what is wrong by itself first."""
+
+
+def headline(
+    pair: str, verdict: str, layers: Sequence[LayerReport] = (), output: OutputReport | None = None, error: str = ""
+) -> str:
+    """One line without its end. `error` is the message of a run that came to no comparison."""
+    match verdict:
+        case "aligned":
+            return f"{pair}: aligned — {', '.join((agreement(layers), *_alone(layers), *_result(output)))}"
+        case "mismatch":
+            return f"{pair}: mismatch — {', '.join((_break(layers), *counts(layers), *_result(output)))}"
+        case "cannot-pair":
+            return f"{pair}: cannot be paired — {_one_line(error)}"
+        case _:
+            return f"{pair}: {verdict} — {_one_line(error)}"
+
+
+def agreement(layers: Sequence[LayerReport]) -> str:
+    """`66 of 66 layers agree`: of those that have a partner."""
+    paired = [layer for layer in layers if layer.torch is not None and layer.paddle is not None]
+    return f"{sum(not layer.mismatch for layer in paired)} of {len(paired)} layers agree"
+
+
+def first_mismatch(layers: Sequence[LayerReport]) -> LayerReport | None:
+    return next((layer for layer in layers if layer.mismatch), None)
+
+
+def counts(layers: Sequence[LayerReport]) -> list[str]:
+    """`3 born`, `27 inherited`, ...: the rows that speak against the port."""
+    found = Counter(layer.verdict for layer in layers if layer.mismatch)
+    return [f"{found[verdict]} {verdict}" for verdict in COUNTED if found[verdict]]
+
+
+def wrong_with(layer: LayerReport) -> str:
+    """Why a mismatching row mismatches, in a few words."""
+    if layer.paddle is None:
+        return "missing in Paddle"
+    if layer.torch is None:
+        return "extra in Paddle"
+    if layer.verdict == Verdict.SHAPE:
+        return f"shape {shape_text(layer.torch_shape)} in torch, {shape_text(layer.paddle_shape)} in Paddle"
+    if layer.propagated is None:
+        return layer.verdict
+    if layer.verdict == Verdict.NAN:
+        return f"{layer.propagated.nan} NaN and {layer.propagated.inf} Inf on one side only"
+    return f"max|d| {figure(layer.propagated.max_abs)}"
+
+
+def _alone(layers: Sequence[LayerReport]) -> list[str]:
+    """Layers whose missing partner does no harm, such as a Dropout."""
+    alone = sum(not layer.mismatch and (layer.torch is None or layer.paddle is None) for layer in layers)
+    return [f"{alone} unpaired"] if alone else []
+
+
+def _break(layers: Sequence[LayerReport]) -> str:
+    first = first_mismatch(layers)
+    if first is None:
+        return "every layer agrees but the output does not"
+    return f"breaks first at {first.torch or first.paddle} ({wrong_with(first)})"
+
+
+def _result(output: OutputReport | None) -> list[str]:
+    if output is None:
+        return []
+    if output.max_abs is None:
+        return ["output shapes differ"]
+    met = "met" if output.met else "not met"
+    return [f"output max|d| {figure(output.max_abs)} ({tolerance_text(GUIDE_TOLERANCE)} {met})"]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
