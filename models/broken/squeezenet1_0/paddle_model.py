@@ -1,0 +1,106 @@
+"""SqueezeNet 1.0 for Paddle. The fires before the second pooling are written out, the later ones share a class."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+
+class Fire2(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2D(96, 16, kernel_size=1)
+        self.squeeze_activation = nn.ReLU()
+        self.expand1x1 = nn.Conv2D(16, 64, kernel_size=1)
+        self.expand3x3 = nn.Conv2D(16, 64, kernel_size=3, padding=1)
+        self.expand3x3_activation = nn.ReLU()
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.squeeze_activation(self.squeeze(x))
+        narrow = self.expand1x1(x)
+        wide = self.expand3x3_activation(self.expand3x3(x))
+        return paddle.concat([narrow, wide], axis=1)
+
+
+class Fire3(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2D(128, 16, kernel_size=1)
+        self.squeeze_activation = nn.ReLU()
+        self.expand1x1 = nn.Conv2D(16, 64, kernel_size=1)
+        self.expand1x1_activation = nn.ReLU()
+        self.expand3x3 = nn.Conv2D(16, 64, kernel_size=3, padding=1)
+        self.expand3x3_activation = nn.ReLU()
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.squeeze_activation(self.squeeze(x))
+        narrow = self.expand1x1_activation(self.expand1x1(x))
+        wide = self.expand3x3_activation(self.expand3x3(x))
+        return paddle.concat([narrow, wide], axis=1)
+
+
+class Fire4(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2D(128, 32, kernel_size=1)
+        self.squeeze_activation = nn.ReLU()
+        self.expand1x1 = nn.Conv2D(32, 128, kernel_size=1)
+        self.expand1x1_activation = nn.ReLU()
+        self.expand3x3 = nn.Conv2D(32, 128, kernel_size=3, padding=1)
+        self.expand3x3_activation = nn.ReLU()
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.squeeze_activation(self.squeeze(x))
+        narrow = self.expand1x1_activation(self.expand1x1(x))
+        wide = self.expand3x3_activation(self.expand3x3(x))
+        return paddle.concat([wide, narrow], axis=1)
+
+
+class Fire(nn.Layer):
+    def __init__(self, inputs: int, squeeze: int, expand: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2D(inputs, squeeze, kernel_size=1)
+        self.squeeze_activation = nn.ReLU()
+        self.expand1x1 = nn.Conv2D(squeeze, expand, kernel_size=1)
+        self.expand1x1_activation = nn.ReLU()
+        self.expand3x3 = nn.Conv2D(squeeze, expand, kernel_size=3, padding=1)
+        self.expand3x3_activation = nn.ReLU()
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.squeeze_activation(self.squeeze(x))
+        narrow = self.expand1x1_activation(self.expand1x1(x))
+        wide = self.expand3x3_activation(self.expand3x3(x))
+        return paddle.concat([narrow, wide], axis=1)
+
+
+class SqueezeNet(nn.Layer):
+    def __init__(self, classes: int = 1000) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2D(3, 96, kernel_size=7, stride=2),
+            nn.ReLU(),
+            nn.MaxPool2D(kernel_size=3, stride=2, ceil_mode=True),
+            Fire2(),
+            Fire3(),
+            Fire4(),
+            nn.MaxPool2D(kernel_size=3, stride=2),
+            Fire(256, 32, 128),
+            Fire(256, 48, 192),
+            Fire(384, 48, 192),
+            Fire(384, 64, 256),
+            nn.MaxPool2D(kernel_size=3, stride=2, ceil_mode=True),
+            Fire(512, 64, 256),
+        )
+        self.classifier = nn.Sequential(
+            nn.Dropout(p=0.5),
+            nn.Conv2D(512, classes, kernel_size=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2D((1, 1)),
+        )
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return paddle.flatten(self.classifier(self.features(x)), 1)
+
+
+def squeezenet1_0(classes: int = 1000) -> SqueezeNet:
+    return SqueezeNet(classes)

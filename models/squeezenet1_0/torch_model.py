@@ -1,0 +1,60 @@
+"""SqueezeNet 1.0 (Iandola et al. 2016, arXiv:1602.07360), with the parameter names of torchvision's published weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Fire(nn.Module):
+    """A 1x1 convolution that squeezes the channels, and two that expand them side by side, 1x1 and 3x3."""
+
+    def __init__(self, inputs: int, squeeze: int, expand1x1: int, expand3x3: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, squeeze, kernel_size=1)
+        self.squeeze_activation = nn.ReLU(inplace=True)
+        self.expand1x1 = nn.Conv2d(squeeze, expand1x1, kernel_size=1)
+        self.expand1x1_activation = nn.ReLU(inplace=True)
+        self.expand3x3 = nn.Conv2d(squeeze, expand3x3, kernel_size=3, padding=1)
+        self.expand3x3_activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.squeeze_activation(self.squeeze(x))
+        narrow = self.expand1x1_activation(self.expand1x1(x))
+        wide = self.expand3x3_activation(self.expand3x3(x))
+        return torch.cat([narrow, wide], dim=1)
+
+
+class SqueezeNet(nn.Module):
+    """Pictures [N, 3, H, W] to logits [N, classes]; fire2 to fire9 of the paper's table are `features.3` to `features.12`."""
+
+    def __init__(self, classes: int = 1000) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 96, kernel_size=7, stride=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            Fire(96, 16, 64, 64),
+            Fire(128, 16, 64, 64),
+            Fire(128, 32, 128, 128),
+            nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            Fire(256, 32, 128, 128),
+            Fire(256, 48, 192, 192),
+            Fire(384, 48, 192, 192),
+            Fire(384, 64, 256, 256),
+            nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            Fire(512, 64, 256, 256),
+        )
+        self.classifier = nn.Sequential(
+            nn.Dropout(p=0.5),
+            nn.Conv2d(512, classes, kernel_size=1),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d((1, 1)),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.flatten(self.classifier(self.features(x)), 1)
+
+
+def squeezenet1_0(classes: int = 1000) -> SqueezeNet:
+    return SqueezeNet(classes)
