@@ -31,7 +31,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`keep` orders the columns for narrow terminals: 0 is never dropped, the highest is dropped first. `cut` says at which end
+    """`keep` orders the columns for narrow terminals: 0 is never dropped, the highest are dropped first. `cut` says at which end
     a long cell may be shortened: paths at their beginning, since they differ at their end."""
 
     title: str

@@ -13,6 +13,9 @@ Line = list[Span]
 GAP = 2
 """Cells between two columns."""
 
+NOTE = 4
+"""A row's note stands under its second column, or this far in where that is further."""
+
 SHORTEST = 20
 """Before a cell is shortened below this, a column is dropped."""
 
@@ -80,7 +83,8 @@ def _table(table: Table, width: int | None) -> Iterator[Line]:
     for row in table.rows:
         yield _cells(row, table.columns, widths, kept)
         if row.note:
-            note = Paragraph((Span(" " * (widths[0] + GAP)), Span(row.note, "dim")), widths[0] + GAP)
+            indent = min(widths[kept[0]] + GAP, NOTE)
+            note = Paragraph((Span(" " * indent), Span(row.note, "dim")), indent)
             yield from _block(note, width)
 
 
@@ -93,7 +97,8 @@ def _fitting(columns: tuple[Column, ...], widths: list[int], width: int) -> list
     least = [min(size, SHORTEST) if column.cut else size for column, size in zip(columns, widths, strict=True)]
     kept = list(range(len(columns)))
     while _total(least, kept) > width and any(columns[position].keep for position in kept):
-        kept.remove(max(kept, key=lambda position: (columns[position].keep, position)))
+        most = max(columns[position].keep for position in kept)
+        kept = [position for position in kept if columns[position].keep < most]
     return kept
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
 from aligndbg.report.lines import amount, sentence
@@ -32,6 +32,9 @@ PER_SECOND = 8
 
 LABEL = 9
 """Cells of the row's name."""
+
+BAR = 24
+"""Cells of a bar."""
 
 
 class LiveDisplay:
@@ -84,11 +87,7 @@ class LiveDisplay:
     def _restart(self) -> None:
         self.close()
         self._rows, self._waiting, self._total, self._largest = {}, set(), 0, 0.0
-        columns = (
-            TextColumn("{task.description}", style="bold", markup=False),
-            _Bar(),
-            TextColumn("{task.fields[words]}", markup=False),
-        )
+        columns = (TextColumn("{task.description}", style="bold", markup=False), _State(self._stream))
         self._progress = Progress(
             *columns,
             console=self._console,
@@ -112,12 +111,17 @@ class LiveDisplay:
         console.print(Text(encodable(visible(text), self._stream), style), soft_wrap=True)
 
 
-class _Bar(ProgressColumn):
-    """A bar for what is counted, nothing for what is not."""
+class _State(ProgressColumn):
+    """A bar for what is counted, then words."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
-        self._bar = BarColumn(24)
+        self._stream = stream
 
-    def render(self, task: Task) -> RenderableType:
-        return Text("") if task.total == 0 else self._bar.render(task)
+    def render(self, task: Task) -> Text:
+        words = Text(task.fields["words"], no_wrap=True, overflow="ellipsis")
+        if not task.total:
+            return words
+        done = min(BAR, int(BAR * task.completed / task.total))
+        full, rest = encodable("━" * done, self._stream), encodable("─" * (BAR - done), self._stream)
+        return Text.assemble((full, "green"), (rest, "dim"), " ").append_text(words)

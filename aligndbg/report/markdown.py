@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from aligndbg.report.text import class_text, environment_text, output_text, row_note, rows_to_show, weights_text
+from aligndbg.report.text import class_text, environment_text, output_text, row_note, rows_to_show, some_of, weights_text
 from aligndbg.report.visible import visible
 from aligndbg.workflows.report_model import LayerReport, OutputReport, Report
 from aligndbg.workflows.wording import figure, shape_text, share, verdict_text
@@ -50,9 +50,9 @@ def _report(report: Report) -> Iterator[str]:
         ("weights", weights_text(report.weights) if report.weights else ""),
         ("input", report.input),
         ("environment", environment_text(report.environment)),
-        ("unpaired in torch", ", ".join(report.unpaired.torch)),
-        ("unpaired in paddle", ", ".join(report.unpaired.paddle)),
-        *(("warning", notice) for notice in report.notices),
+        ("unpaired in torch", some_of(report.unpaired.torch)),
+        ("unpaired in paddle", some_of(report.unpaired.paddle)),
+        *(("notice", notice) for notice in report.notices),
     ]
     yield ""
     yield from (f"- **{label}**: {prose(text)}" for label, text in facts if text)

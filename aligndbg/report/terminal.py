@@ -23,7 +23,8 @@ ASCII = str.maketrans(
         "—": "-",
         "·": ",",
         "…": "...",
-        "×": "x",
+        "━": "=",
+        "─": "-",
     }
 )
 """Stand-ins where the stream's encoding has no such character; the word beside a verdict's glyph stays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aligndbg.core.verdict import Verdict
@@ -15,6 +15,9 @@ from aligndbg.workflows.wording import GUIDE_TOLERANCE, figure, shape_text, shar
 
 MOST_ROWS = 20
 """Rows of the table of mismatches; the report is read in a terminal and in a log, and the session holds the rest."""
+
+MOST_NAMES = 8
+"""Of a list within a line."""
 
 LAST_WORDS = 20
 """Lines of a dead child's log; the whole is in the session."""
@@ -92,6 +95,12 @@ def output_text(output: OutputReport) -> str:
     return " · ".join(pieces)
 
 
+def some_of(names: Sequence[str]) -> str:
+    """The first few of them; how many more there are."""
+    more = f", … and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
 def class_text(score: ClassScore) -> str:
     return f"{score.index} {score.name}".rstrip()
 
@@ -118,9 +127,9 @@ def _blocks(report: Report, most_rows: int) -> Iterator[Block]:
         yield from _agreement(report.layers)
     for side, paths in (("torch", report.unpaired.torch), ("paddle", report.unpaired.paddle)):
         if paths:
-            yield field("unpaired", f"{side}: {', '.join(paths)}")
+            yield field("unpaired", f"{side}: {some_of(paths)}")
     for notice in report.notices:
-        yield field("warning", Span(notice, "warn"))
+        yield field("notice", Span(notice, "warn"))
     if report.output and (report.output.torch_top5 or report.output.paddle_top5):
         yield BLANK
         yield top5_table(report.output)
@@ -144,8 +153,7 @@ def _error_field(name: str, text: str) -> Iterator[Block]:
 def _gaps(weights: WeightsReport) -> Iterator[Block]:
     for label, keys in (("unfilled", weights.unfilled), ("unused", weights.unused)):
         if keys:
-            more = f", … and {len(keys) - 8} more" if len(keys) > 8 else ""
-            yield field(label, Span(f"{len(keys)}: {', '.join(keys[:8])}{more}", "warn" if label == "unfilled" else "dim"))
+            yield field(label, Span(f"{len(keys)}: {some_of(keys)}", "warn" if label == "unfilled" else "dim"))
 
 
 def _agreement(layers: tuple[LayerReport, ...]) -> Iterator[Block]:
@@ -189,11 +197,11 @@ def _mismatches(report: Report, most_rows: int) -> Iterator[Block]:
     blame = any(layer.blame for layer in shown)
     renamed = any(layer.torch and layer.paddle and layer.torch != layer.paddle for layer in shown)
     columns = [Column(""), Column("layer", cut="start")]
-    columns += [Column("paddle", 3, cut="start")] if renamed else []
-    columns += [Column("kind", 2), Column("shape", 1), Column("max|d|", align="right"), Column("rel", 4, "right")]
+    columns += [Column("paddle", 5, cut="start")] if renamed else []
+    columns += [Column("kind", 4), Column("shape", 2), Column("max|d|", align="right"), Column("rel", 6, "right")]
     columns += [Column("local", 1, "right")] if local else []
-    columns += [Column("over", 5, "right"), Column("verdict")]
-    columns += [Column("blame", 1)] if blame else []
+    columns += [Column("over", 7, "right"), Column("verdict")]
+    columns += [Column("blame", 3)] if blame else []
     rows = []
     marked = False
     for layer in shown:
