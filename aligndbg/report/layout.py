@@ -43,7 +43,7 @@ def _wrap(paragraph: Paragraph, width: int) -> Iterator[Line]:
     used = 0
     for word in _words(paragraph):
         size = cell_len(word.text)
-        if used > paragraph.hang and used + len(word.text.rstrip(" ")) > width and word.text.strip(" "):
+        if used > paragraph.hang and used + cell_len(word.text.rstrip(" ")) > width and word.text.strip(" "):
             yield _trimmed(current)
             indent = min(paragraph.hang, width // 2)
             current, used = [Span(" " * indent)] if indent else [], indent

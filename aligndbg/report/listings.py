@@ -14,6 +14,7 @@ from aligndbg.report.text import STYLES, environment_text, verdict_span
 from aligndbg.store.entries import SideEnvironment, StoredNotice, WeightsSource
 from aligndbg.store.listing import SessionSummary
 from aligndbg.store.session import Session
+from aligndbg.store.text import encode_with
 from aligndbg.weights.plan import WeightPlan, WeightRule
 from aligndbg.workflows.wording import figure
 
@@ -32,7 +33,7 @@ class PairSummary:
 
 def to_json(value: Any) -> bytes:
     """Summaries, plans and the like as indented UTF-8 JSON."""
-    return msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=1) + b"\n"
+    return msgspec.json.format(encode_with(msgspec.json.Encoder(enc_hook=str).encode, value), indent=1) + b"\n"
 
 
 def sessions_document(sessions: Sequence[SessionSummary], root: Path) -> Document:

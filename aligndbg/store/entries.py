@@ -13,6 +13,7 @@ import msgspec
 
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
+from aligndbg.store.text import encode_with
 from aligndbg.weights.plan import WeightPlan
 
 
@@ -44,7 +45,13 @@ class PairedLayers:
 
 Entry = SideEnvironment | StoredNotice | WeightsSource | WeightPlan | PairedLayers | LayerResult
 
-encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+
+def encode(value: Entry | LayerPair) -> bytes:
+    return encode_with(_encode, value)
+
+
 decode_pair = msgspec.msgpack.Decoder(LayerPair).decode
 decode_result = msgspec.msgpack.Decoder(LayerResult).decode
 decode_plan = msgspec.msgpack.Decoder(WeightPlan).decode

@@ -17,6 +17,7 @@ from aligndbg.pairs.schema import PairSpec
 from aligndbg.store.database import SCHEMA, newer
 from aligndbg.store.layout import SNAPSHOT
 from aligndbg.store.process import WriterProcess
+from aligndbg.store.text import encode_with
 
 KEPT_SOURCE = 1 << 20
 """A source larger than this many bytes is recorded by its hash alone."""
@@ -78,7 +79,7 @@ def take_snapshot(
 
 
 def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
-    write_atomically(folder / SNAPSHOT, msgspec.json.format(msgspec.json.encode(snapshot, enc_hook=_encode), indent=1))
+    write_atomically(folder / SNAPSHOT, msgspec.json.format(encode_with(_ENCODER.encode, snapshot), indent=1))
 
 
 def read_snapshot(folder: Path) -> Snapshot:
@@ -110,6 +111,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+"""Option values that JSON has no form for are kept as what a person would read."""
+
+
 class _SchemaOnly(msgspec.Struct):
     schema: int
 
@@ -120,7 +125,8 @@ def _sources(pair: PairSpec) -> tuple[Source, ...]:
         ("torch", _source_file(pair, pair.torch.model)),
         ("paddle", _source_file(pair, pair.paddle.model)),
     ]
-    return tuple(_source(role, path) for role, path in named if path is not None and path.is_file())
+    found = (_source(role, path) for role, path in named if path is not None)
+    return tuple(source for source in found if source is not None)
 
 
 def _source_file(pair: PairSpec, model: str) -> Path | None:
@@ -129,8 +135,12 @@ def _source_file(pair: PairSpec, model: str) -> Path | None:
     return pair.root / file if file.endswith(".py") else None
 
 
-def _source(role: Any, path: Path) -> Source:
-    content = path.read_bytes()
+def _source(role: Any, path: Path) -> Source | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        # The run is about to read it too, and says what is wrong with it.
+        return None
     text: str | None = None
     if len(content) <= KEPT_SOURCE:
         try:
@@ -138,11 +148,6 @@ def _source(role: Any, path: Path) -> Source:
         except UnicodeDecodeError:
             text = None
     return Source(role, str(path), hashlib.sha256(content).hexdigest(), text)
-
-
-def _encode(value: Any) -> Any:
-    """Option values that JSON has no form for are kept as what a person would read."""
-    return str(value)
 
 
 def _decode(kind: type, value: Any) -> Any:

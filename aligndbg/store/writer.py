@@ -25,6 +25,7 @@ from aligndbg.store.layout import LOGS, REPORT, RESULTS, TENSORS
 from aligndbg.store.process import this_process
 from aligndbg.store.snapshot import Failure, Outcome, Snapshot, take_snapshot, write_atomically, write_snapshot
 from aligndbg.store.tensors import write_tensors
+from aligndbg.store.text import encodable
 from aligndbg.weights.plan import WeightPlan
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ class SessionWriter:
             (
                 seq,
                 layer.index,
-                layer.torch.path if layer.torch else None,
-                layer.paddle.path if layer.paddle else None,
+                encodable(layer.torch.path) if layer.torch else None,
+                encodable(layer.paddle.path) if layer.paddle else None,
                 layer.kind,
                 layer.match,
                 entries.encode(layer),
@@ -155,7 +156,8 @@ class SessionWriter:
         names = ", ".join(("seq", *columns))
         marks = ", ".join("?" * (len(columns) + 1))
         with self._writing():
-            self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", (self._next(), *columns.values()))
+            values = (encodable(value) if isinstance(value, str) else value for value in columns.values())
+            self._connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", (self._next(), *values))
 
     def _next(self) -> int:
         self._seq += 1

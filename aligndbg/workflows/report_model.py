@@ -11,6 +11,7 @@ import msgspec
 
 from aligndbg.core.stats import DiffStats
 from aligndbg.core.verdict import OnnxDiff
+from aligndbg.store.text import encode_with
 from aligndbg.weights.plan import WeightRule
 
 
@@ -120,9 +121,12 @@ class Report:
     session: str | None = None
 
 
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+
+
 def to_json(report: Report) -> bytes:
     """Indented UTF-8. NaN and infinities become null, for JSON has neither."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=1)
+    return msgspec.json.format(encode_with(_ENCODER.encode, report), indent=1)
 
 
 def from_json(content: bytes) -> Report:

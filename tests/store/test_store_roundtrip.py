@@ -91,7 +91,7 @@ def test_name_of_the_folder(tmp_path: Path, pair: PairSpec) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-@pytest.mark.parametrize("name", ["../../etc", "..", "a" * 500, "\x1b[31m", "ü/ß"])
+@pytest.mark.parametrize("name", ["../../etc", "..", "a" * 500, "\x1b[31m", "ü/ß", "卷" * 200])
 def test_hostile_pair_names_stay_in_the_root(tmp_path: Path, name: str) -> None:
     from aligndbg.pairs.schema import ModelSpec
 
@@ -285,3 +285,37 @@ def test_unknown_and_damaged_tensors(tmp_path: Path, pair: PairSpec) -> None:
         (writer.path / "tensors" / "inputs.safetensors").write_bytes(b"\x00" * 5)
         with pytest.raises(EnvironmentFault, match=r"inputs\.safetensors cannot be read"):
             session.tensors("inputs")
+
+
+def test_strings_that_are_not_unicode_are_kept_as_escapes(tmp_path: Path) -> None:
+    from aligndbg.core.layers import Call, TensorSpec
+    from aligndbg.errors import ChildDied
+    from aligndbg.pairs.schema import ModelSpec
+
+    bad = "caf\udce9"
+    call = Call(0, bad, "relu", bad, (TensorSpec((1,)),), attributes={bad: bad})
+    writer = SessionWriter.create(tmp_path, PairSpec(bad, ModelSpec("m:f", {bad: bad}), ModelSpec("m:f")), {bad: Path(bad)})
+    writer.write_environment("torch", {bad: bad})
+    writer.write_notice("warning", bad, bad)
+    writer.write_weights(bad, "")
+    writer.write_layers([LayerPair(0, call, call, "type+order", bad)])
+    writer.write_result(LayerResult(0, Verdict.ERROR, True, note=bad))
+    writer.fail(ChildDied(bad, bad, bad))
+    with open_session(writer.path) as session:
+        assert session.layers()[0].path == "caf\\udce9"
+        assert session.results()[0].note == "caf\\udce9"
+        assert session.snapshot.outcome is not None and session.snapshot.outcome.headline == "caf\\udce9"
+        assert len(list(session.stream())) == 5
+
+
+def test_an_unreadable_source_does_not_stop_the_run(tmp_path: Path, pair: PairSpec) -> None:
+    (pair.root / "torch_model.py").unlink()
+    (pair.root / "torch_model.py").mkdir()
+    (pair.root / "paddle_model.py").write_bytes(b"# caf\xe9\n")
+    writer = SessionWriter.create(tmp_path / "s", pair, {})
+    writer.close()
+    with open_session(writer.path) as session:
+        assert [(source.role, source.text) for source in session.snapshot.sources] == [
+            ("pair", "schema: 1\nname: broken/tiny\n"),
+            ("paddle", None),
+        ]
