@@ -39,13 +39,13 @@ def _block(block: Block, width: int | None) -> Iterator[Line]:
 
 
 def _wrap(paragraph: Paragraph, width: int) -> Iterator[Line]:
+    indent = min(paragraph.hang, width // 2)
     current: Line = []
     used = 0
     for word in _words(paragraph):
         size = cell_len(word.text)
-        if used > paragraph.hang and used + cell_len(word.text.rstrip(" ")) > width and word.text.strip(" "):
+        if used > indent and used + cell_len(word.text.rstrip(" ")) > width and word.text.strip(" "):
             yield _trimmed(current)
-            indent = min(paragraph.hang, width // 2)
             current, used = [Span(" " * indent)] if indent else [], indent
         current.append(word)
         used += size

@@ -47,7 +47,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the writer left the session; `verdict`, `headline` and `exit_code` are the report's where there is one."""
+    """How the writer left the session; `verdict`, `headline` and `exit_code` are the report's, or the error's."""
 
     status: Ending
     ended: str

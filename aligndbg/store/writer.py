@@ -18,7 +18,7 @@ import msgspec
 
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
-from aligndbg.errors import AligndbgError, ChildDied, EnvironmentFault
+from aligndbg.errors import AligndbgError, CannotPair, ChildDied, EnvironmentFault
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.store import database, entries
 from aligndbg.store.layout import LOGS, REPORT, RESULTS, TENSORS
@@ -138,7 +138,8 @@ class SessionWriter:
     def fail(self, error: AligndbgError) -> None:
         last_words = error.last_words if isinstance(error, ChildDied) else ""
         failure = Failure(type(error).__name__, error.message, error.hint, last_words)
-        self._end(Outcome("failed", _now(), "error", error.message, error.exit_code, failure))
+        verdict = "cannot-pair" if isinstance(error, CannotPair) else "error"
+        self._end(Outcome("failed", _now(), verdict, error.message, error.exit_code, failure))
 
     def close(self) -> None:
         """Leave the session; without `finish` or `fail` before, it stays marked as partial."""

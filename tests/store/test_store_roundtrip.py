@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,7 @@ def test_failure_is_kept(tmp_path: Path, pair: PairSpec) -> None:
         outcome = session.snapshot.outcome
         assert outcome is not None and outcome.failure is not None
         assert (outcome.failure.kind, outcome.failure.message, outcome.exit_code) == ("CannotPair", "no common structure", 4)
+        assert (outcome.verdict, outcome.headline) == ("cannot-pair", "no common structure")
         assert session.report_json() is None
 
 
@@ -179,10 +181,20 @@ def test_a_file_where_the_root_should_be(tmp_path: Path, pair: PairSpec) -> None
         SessionWriter.create(tmp_path / "sessions", pair, {})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_read_only_folder(tmp_path: Path, pair: PairSpec) -> None:
+@pytest.fixture
+def ordinary_user() -> Iterator[None]:
+    """Root may write anywhere; nobody may not."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(was)
+
+
+def test_read_only_folder(tmp_path: Path, pair: PairSpec, request: pytest.FixtureRequest) -> None:
     root = tmp_path / "sessions"
     root.mkdir(mode=0o555)
+    request.getfixturevalue("ordinary_user")
     with pytest.raises(EnvironmentFault, match="Permission denied"):
         SessionWriter.create(root, pair, {})
 
