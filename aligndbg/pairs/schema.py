@@ -12,8 +12,8 @@ from typing import Any
 class ModelSpec:
     """Where one side's model comes from.
 
-    `model` is `FILE.py:CALLABLE` (relative to the pair's folder) or `module:CALLABLE`; the callable is called with `kwargs` and returns the
-    model. `python` is the interpreter to run it in, relative to the pair's folder; None is the app's own.
+    `model` is `FILE.py:CALLABLE` (relative to the pair's folder) or `module:CALLABLE`; the callable is called with `kwargs`
+    and returns the model. `python` is the interpreter to run it in, relative to the pair's folder; None is the app's own.
     """
 
     model: str
@@ -33,10 +33,10 @@ class PackagedFile:
 class WeightsSpec:
     """Where torch's weights come from and what the conversion cannot know.
 
-    `source` is `auto`, `pretrained`, `kaiming`, `default` or a file, relative to the pair's folder. `auto` takes, in this order: the packaged file,
-    torch.hub's cached copy of `url`, a download of `url`, Kaiming-normal from the seed with a notice; `pretrained` is `auto`
-    without the last. `sha256_prefix` is checked against whatever was found. `map` names torch key -> Paddle key; `ignore` are globs
-    of keys, of either side, to leave alone.
+    `source` is `auto`, `pretrained`, `kaiming`, `default` or a file, relative to the pair's folder. `auto` takes, in this
+    order: the packaged file, torch.hub's cached copy of `url`, a download of `url`, Kaiming-normal from the seed with a
+    notice; `pretrained` is `auto` without the last. `sha256_prefix` is checked against whatever was found. `map` names
+    torch key -> Paddle key; `ignore` are globs of keys, of either side, to leave alone.
     """
 
     source: str = "auto"

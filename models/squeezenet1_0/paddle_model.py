@@ -26,9 +26,9 @@ class Fire(nn.Layer):
 
 
 class SqueezeNet(nn.Layer):
-    """Pictures [N, 3, H, W] to logits [N, classes]; fire2 to fire9 of the paper's table are `features.3` to `features.12`."""
+    """Pictures [N, 3, H, W] to logits [N, num_classes]; fire2 to fire9 of the paper's table are `features.3` to `features.12`."""
 
-    def __init__(self, classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2D(3, 96, kernel_size=7, stride=2),
@@ -45,10 +45,10 @@ class SqueezeNet(nn.Layer):
             nn.MaxPool2D(kernel_size=3, stride=2, ceil_mode=True),
             Fire(512, 64, 256, 256),
         )
-        # Dropout has no parameters, but it keeps its place: without it the convolution would be classifier.0, and training would differ.
+        # Dropout has no parameters, but it keeps its place: without it the convolution were classifier.0 and training would differ.
         self.classifier = nn.Sequential(
             nn.Dropout(p=0.5),
-            nn.Conv2D(512, classes, kernel_size=1),
+            nn.Conv2D(512, num_classes, kernel_size=1),
             nn.ReLU(),
             nn.AdaptiveAvgPool2D((1, 1)),
         )
@@ -57,5 +57,5 @@ class SqueezeNet(nn.Layer):
         return paddle.flatten(self.classifier(self.features(x)), 1)
 
 
-def squeezenet1_0(classes: int = 1000) -> SqueezeNet:
-    return SqueezeNet(classes)
+def squeezenet1_0(num_classes: int = 1000) -> SqueezeNet:
+    return SqueezeNet(num_classes)

@@ -26,9 +26,9 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Module):
-    """Pictures [N, 3, H, W] to logits [N, classes]; fire2 to fire9 of the paper's table are `features.3` to `features.12`."""
+    """Pictures [N, 3, H, W] to logits [N, num_classes]; fire2 to fire9 of the paper's table are `features.3` to `features.12`."""
 
-    def __init__(self, classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(3, 96, kernel_size=7, stride=2),
@@ -47,7 +47,7 @@ class SqueezeNet(nn.Module):
         )
         self.classifier = nn.Sequential(
             nn.Dropout(p=0.5),
-            nn.Conv2d(512, classes, kernel_size=1),
+            nn.Conv2d(512, num_classes, kernel_size=1),
             nn.ReLU(inplace=True),
             nn.AdaptiveAvgPool2d((1, 1)),
         )
@@ -56,5 +56,5 @@ class SqueezeNet(nn.Module):
         return torch.flatten(self.classifier(self.features(x)), 1)
 
 
-def squeezenet1_0(classes: int = 1000) -> SqueezeNet:
-    return SqueezeNet(classes)
+def squeezenet1_0(num_classes: int = 1000) -> SqueezeNet:
+    return SqueezeNet(num_classes)

@@ -74,7 +74,7 @@ class Fire(nn.Layer):
 
 
 class SqueezeNet(nn.Layer):
-    def __init__(self, classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2D(3, 96, kernel_size=7, stride=2),
@@ -93,7 +93,7 @@ class SqueezeNet(nn.Layer):
         )
         self.classifier = nn.Sequential(
             nn.Dropout(p=0.5),
-            nn.Conv2D(512, classes, kernel_size=1),
+            nn.Conv2D(512, num_classes, kernel_size=1),
             nn.ReLU(),
             nn.AdaptiveAvgPool2D((1, 1)),
         )
@@ -102,5 +102,5 @@ class SqueezeNet(nn.Layer):
         return paddle.flatten(self.classifier(self.features(x)), 1)
 
 
-def squeezenet1_0(classes: int = 1000) -> SqueezeNet:
-    return SqueezeNet(classes)
+def squeezenet1_0(num_classes: int = 1000) -> SqueezeNet:
+    return SqueezeNet(num_classes)

@@ -1,0 +1,168 @@
+"""pair.yaml, schema 1, from disk."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from aligndbg.errors import PairError
+from aligndbg.pairs.decode import Document, named, read_document
+from aligndbg.pairs.schema import InputSpec, ModelSpec, PairSpec
+
+SCHEMA = 1
+FILE_NAME = "pair.yaml"
+GENERATED = ("ones", "zeros", "randn", "rand")
+"""Inputs that are made rather than read."""
+WEIGHT_SCHEMES = ("auto", "pretrained", "kaiming", "default")
+"""Sources of weights that are no file."""
+
+_NAME = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+_MODULE = re.compile(rf"{_NAME}:{_NAME}")
+_FILE = re.compile(rf"[^:\0]+\.py:{_NAME}")
+_FROM_PLACE = frozenset(("root", "path"))
+
+
+def load_pair(path: Path) -> PairSpec:
+    """The pair that `path`, a pair.yaml or a single-file pair, describes.
+
+    PairError names the file, the line, what was expected and what to try. The model files must exist; the weights, the
+    input and the data sets are only looked for when they are used.
+    """
+    path = path.absolute()
+    document = read_document(path, PairError)
+    _check_schema(document)
+    read: PairSpec = document.decode(PairSpec, _FROM_PLACE)
+    fields = {name: getattr(read, name) for name in PairSpec.__dataclass_fields__ if name not in _FROM_PLACE}
+    spec = PairSpec(**fields, root=path.parent, path=path)
+    _check_name(document, spec)
+    for side, model in (("torch", spec.torch), ("paddle", spec.paddle)):
+        _check_model(document, side, model, spec.root)
+    _check_inputs(document, spec)
+    _check_weights(document, spec)
+    _check_numbers(document, spec)
+    return spec
+
+
+def is_target(text: str) -> bool:
+    """Whether `text` has the form of `FILE.py:CALLABLE` or `module:CALLABLE`."""
+    return bool(_FILE.fullmatch(text) or _MODULE.fullmatch(text))
+
+
+def _check_schema(document: Document) -> None:
+    node = document.at("schema")
+    if node is document.root:
+        return
+    if node.tag != "tag:yaml.org,2002:int":
+        raise document.refuse(node, f"schema: expected the whole number {SCHEMA}")
+    schema = document.plain(node)
+    if schema > SCHEMA:
+        raise document.refuse(
+            node,
+            f"schema {schema} is newer than this aligndbg, which reads schema {SCHEMA}",
+            "upgrade aligndbg, or write the pair in schema 1",
+        )
+    if schema < SCHEMA:
+        raise document.refuse(node, f"schema {schema} does not exist, expected {SCHEMA}")
+
+
+def _check_name(document: Document, spec: PairSpec) -> None:
+    if not spec.name or not spec.name.isprintable() or len(spec.name) > 200:
+        raise document.refuse(document.at("name"), f"name: expected a short name in one line, found {spec.name[:60]!r}")
+    if not spec.description.isprintable():
+        raise document.refuse(document.at("description"), "description: expected one printable line")
+
+
+def _check_model(document: Document, side: str, model: ModelSpec, root: Path) -> None:
+    node = document.at(side, "model")
+    if not is_target(model.model):
+        raise document.refuse(
+            node,
+            f"{side}.model: expected FILE.py:CALLABLE or module:CALLABLE, found {model.model[:60]!r}",
+            "for example model.py:build or torchvision.models:resnet18",
+        )
+    file, _, _ = model.model.rpartition(":")
+    if file.endswith(".py") and not (root / file).is_file():
+        raise document.refuse(node, f"{side}.model: {named(Path(file))} does not exist in {named(root)}", _near_file(root / file))
+
+
+def _near_file(path: Path) -> str:
+    beside = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, 1, 0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"there are {', '.join(sorted(beside)[:5])}" if beside else "the path starts at the folder of the pair's file"
+
+
+def _check_inputs(document: Document, spec: PairSpec) -> None:
+    if spec.input and spec.inputs:
+        raise document.refuse(
+            document.at("inputs"), "both input and inputs are given", "keep `inputs` for models with several, else `input`"
+        )
+    for index, one in enumerate(spec.inputs or (spec.input or InputSpec(),)):
+        keys: tuple[str | int, ...] = ("inputs", index) if spec.inputs else ("input",)
+        if any(size < 1 for size in one.shape):
+            raise document.refuse(document.at(*keys, "shape"), f"shape: expected sizes of 1 and more, found {list(one.shape)}")
+        if one.kind not in GENERATED and not Path(one.kind).suffix:
+            raise document.refuse(
+                document.at(*keys, "kind"),
+                f"kind: expected {', '.join(GENERATED)} or a file, found {one.kind[:60]!r}",
+                _did_you_mean(one.kind, GENERATED),
+            )
+        if one.seed < 0:
+            raise document.refuse(document.at(*keys, "seed"), f"seed: expected 0 or more, found {one.seed}")
+
+
+def _check_weights(document: Document, spec: PairSpec) -> None:
+    weights = spec.weights
+    if weights.source not in WEIGHT_SCHEMES and not Path(weights.source).suffix:
+        raise document.refuse(
+            document.at("weights", "source"),
+            f"weights.source: expected {', '.join(WEIGHT_SCHEMES)} or a file, found {weights.source[:60]!r}",
+            _did_you_mean(weights.source, WEIGHT_SCHEMES),
+        )
+    if weights.url is not None and not re.fullmatch(r"https://[^/\s]+/[!-~]*[^/\s]", weights.url):
+        raise document.refuse(document.at("weights", "url"), f"weights.url: expected https://HOST/FILE, found {weights.url[:80]!r}")
+    if weights.sha256_prefix is not None and not re.fullmatch(r"[0-9a-f]{6,64}", weights.sha256_prefix):
+        raise document.refuse(
+            document.at("weights", "sha256_prefix"),
+            f"weights.sha256_prefix: expected 6 to 64 hexadecimal digits in lower case, found {weights.sha256_prefix[:70]!r}",
+        )
+
+
+def _check_numbers(document: Document, spec: PairSpec) -> None:
+    def check(good: bool, expected: str, *keys: str) -> None:
+        if not good:
+            node = document.at(*keys)
+            found = f", found {node.value[:60]}" if isinstance(node, yaml.ScalarNode) else ""
+            raise document.refuse(node, f"{'.'.join(keys)}: expected {expected}{found}")
+
+    for name in ("atol", "rtol"):
+        check(getattr(spec.tolerance, name) >= 0, "0 or more", "tolerance", name)
+        for glob, own in spec.tolerance.layers.items():
+            check((getattr(own, name) or 0) >= 0, "0 or more", "tolerance", "layers", glob, name)
+    preprocess = spec.preprocess
+    check(preprocess.resize_short >= 1, "1 or more", "preprocess", "resize_short")
+    check(preprocess.crop >= 1, "1 or more", "preprocess", "crop")
+    check(preprocess.interpolation in ("bilinear", "bicubic"), "bilinear or bicubic", "preprocess", "interpolation")
+    check(preprocess.backend in ("pil", "cv2"), "pil or cv2", "preprocess", "backend")
+    check(all(value > 0 for value in preprocess.std), "three numbers over 0", "preprocess", "std")
+    check(spec.eval.batch_size >= 1, "1 or more", "eval", "batch_size")
+    check(spec.eval.max_gap >= 0, "0 or more", "eval", "max_gap")
+    check(_is_percent(spec.eval.target_top1), "percent, 0 to 100", "eval", "target_top1")
+    check(_is_percent(spec.train.target_top1), "percent, 0 to 100", "train", "target_top1")
+    for name, argv in spec.launch.items():
+        check(name in ("eval", "train"), "eval or train", "launch", name)
+        check(bool(argv), "a list of arguments", "launch", name)
+
+
+def _is_percent(value: float | None) -> bool:
+    return value is None or 0 <= value <= 100
+
+
+def _did_you_mean(text: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(text, list(known), 1, 0.5)
+    return f"did you mean {near[0]!r}?" if near else ""
