@@ -62,7 +62,7 @@ def resized(picture: Image, spec: PreprocessSpec) -> Image:
 
 
 def cropped(picture: Image, crop: int) -> Image:
-    """The middle, crop x crop, black where the picture is smaller; offsets are rounded half to even, as by torchvision's CenterCrop."""
+    """The middle, crop x crop, black where the picture is smaller; offsets round half to even, as by torchvision's CenterCrop."""
     from PIL import Image
 
     width, height = picture.size
