@@ -21,6 +21,7 @@ LARGEST = 1 << 20
 DEEPEST = 40
 
 T = TypeVar("T")
+_TAG = "tag:yaml.org,2002:"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KINDS = {
     "str": "text",
@@ -143,8 +144,11 @@ class Document:
         tag = _tag(node)
         if not isinstance(node, yaml.ScalarNode) or tag not in _KINDS:
             raise self._mismatch(node, expected, name)
-        if kind is float and (tag in ("int", "float") or _is_exponent(node)):
-            number = float(self._scalar(node))
+        if kind is float and tag in ("int", "float"):
+            try:
+                number = float(self._scalar(node))
+            except OverflowError:
+                number = math.inf
             if not math.isfinite(number):
                 raise self._mismatch(node, "a finite number", name)
             return number
@@ -153,6 +157,8 @@ class Document:
         return self._scalar(node)
 
     def _scalar(self, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.ScalarNode) and _is_exponent(node):
+            return float(node.value)
         try:
             return yaml.constructor.SafeConstructor().construct_object(node)
         except (yaml.YAMLError, ValueError, OverflowError):
@@ -206,12 +212,15 @@ def named(path: Path) -> str:
 
 
 def _check_events(text: str, shown: str, failure: type[UsageError]) -> None:
-    """Refuse aliases and depth before nodes are made: both can blow a small file up."""
+    """Refuse aliases, depth and foreign tags before nodes are made: the first two can blow a small file up."""
     depth = 0
     for event in yaml.parse(text, _Loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise failure(f"{shown}:{line}: aliases (*{event.anchor}) are not supported", "write the value out")
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag != "!" and tag.removeprefix(_TAG) not in _KINDS:
+            raise failure(f"{shown}:{line}: the tag {_quoted(tag)} is not supported", "leave it out")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -221,12 +230,14 @@ def _check_events(text: str, shown: str, failure: type[UsageError]) -> None:
 
 
 def _tag(node: yaml.Node) -> str:
-    return str(node.tag).removeprefix("tag:yaml.org,2002:")
+    if isinstance(node, yaml.ScalarNode) and _is_exponent(node):
+        return "float"
+    return str(node.tag).removeprefix(_TAG)
 
 
 def _is_exponent(node: yaml.ScalarNode) -> bool:
     """Numbers such as 1e-4, which YAML 1.1 takes for text."""
-    return node.style is None and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", node.value) is not None
+    return not node.style and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", node.value) is not None
 
 
 def _quoted(value: Any) -> str:

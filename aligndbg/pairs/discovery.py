@@ -126,8 +126,8 @@ def _unknown(name: str, files: dict[str, Path]) -> UsageError:
     message = f"there is no pair {name!r}"
     if not files:
         return UsageError(message, "no models/ folder with pairs was found here; name one in ALIGNDBG_MODELS")
-    near = difflib.get_close_matches(name, files, 3, 0.5)
-    ends = difflib.get_close_matches(name, [other.rpartition("/")[2] for other in files], 3, 0.5)
+    near = difflib.get_close_matches(name, files, 3, 0.65)
+    ends = difflib.get_close_matches(name, [other.rpartition("/")[2] for other in files], 3, 0.65)
     near += [other for other in files if other.rpartition("/")[2] in ends and other not in near]
     if near:
         return UsageError(message, f"did you mean {', '.join(near[:3])}?")
