@@ -136,4 +136,4 @@ def _proxy_or(host: str) -> str:
 
 def _printable(text: str) -> str:
     line = " ".join(text.split())[:200]
-    return line if line.isprintable() else repr(line)
+    return line if line.isprintable() else repr(line)[1:-1]
