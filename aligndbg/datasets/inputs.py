@@ -120,8 +120,17 @@ def _from_picture(path: Path, spec: PairSpec, one: InputSpec) -> tuple[Array, st
         )
     count = one.shape[0]
     batch = np.ascontiguousarray(np.broadcast_to(values, (count, *values.shape)))
-    repeated = f", repeated {count} times" if count > 1 else ""
-    return batch, f"picture {named(Path(path.name))}, resized {preprocess.resize_short}, cropped {preprocess.crop}{repeated}"
+    how = ", ".join(
+        [
+            f"picture {named(Path(path.name))}",
+            f"resized {preprocess.resize_short}",
+            *([preprocess.interpolation] if preprocess.interpolation != "bilinear" else []),
+            *(["by cv2"] if preprocess.backend == "cv2" else []),
+            f"cropped {preprocess.crop}",
+            *([f"repeated {count} times"] if count > 1 else []),
+        ]
+    )
+    return batch, how
 
 
 def _dims(shape: tuple[int, ...]) -> str:

@@ -53,7 +53,7 @@ def cached_file(url: str) -> Path:
     """Where torch.hub keeps what it downloads from `url`."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "torch"
     home = Path(os.environ.get("TORCH_HOME") or cache).expanduser()
-    return home / "hub" / "checkpoints" / Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)).name
+    return home / "hub" / "checkpoints" / Path(urllib.parse.urlsplit(url).path).name
 
 
 _KAIMING = "random: Kaiming-normal from the seed"

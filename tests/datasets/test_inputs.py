@@ -138,6 +138,8 @@ def test_a_picture_fills_the_batch(tmp_path):
     assert text == "picture cat.png, resized 36, cropped 32, repeated 3 times"
     one = replace(asked, inputs=(InputSpec((1, 3, 32, 32), "cat.png"),))
     assert make_inputs(one)[1] == "picture cat.png, resized 36, cropped 32"
+    cubic = replace(one, preprocess=replace(one.preprocess, interpolation="bicubic"))
+    assert make_inputs(cubic)[1] == "picture cat.png, resized 36, bicubic, cropped 32"
 
 
 def test_a_picture_that_does_not_fit_the_model(tmp_path, refused):
