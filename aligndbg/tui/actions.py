@@ -1,0 +1,129 @@
+"""THE table of what the user can do: key bindings, footer, `?`, the palette and the README's keys come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """`name` is the method `action_<name>` of each place that offers it. `footer` puts its first key at the bottom."""
+
+    name: str
+    keys: tuple[str, ...]
+    group: str
+    label: str
+    help: str
+    places: tuple[str, ...]
+    footer: bool = False
+
+
+LISTS = ("table", "detail", "list")
+
+ACTIONS: tuple[Action, ...] = (
+    Action("line_down", ("j", "down"), "Move", "Down", "one line down", LISTS),
+    Action("line_up", ("k", "up"), "Move", "Up", "one line up", LISTS),
+    Action("half_down", ("ctrl+d",), "Move", "Half a page down", "half a page down", LISTS),
+    Action("half_up", ("ctrl+u",), "Move", "Half a page up", "half a page up", LISTS),
+    Action("page_down", ("pagedown", "ctrl+f"), "Move", "Page down", "a page down", LISTS),
+    Action("page_up", ("pageup", "ctrl+b"), "Move", "Page up", "a page up", LISTS),
+    Action("top", ("g", "home"), "Move", "Top", "to the first line", LISTS),
+    Action("bottom", ("G", "end"), "Move", "Bottom", "to the last line", LISTS),
+    Action(
+        "open",
+        ("enter",),
+        "Move",
+        "Open",
+        "details of a layer; fold or unfold a group; open a pair or a session",
+        ("table", "list"),
+    ),
+    Action("next_pane", ("tab",), "Move", "Pane", "to the next pane", ("compare", "home"), True),
+    Action("previous_pane", ("shift+tab",), "Move", "Previous pane", "to the previous pane", ("compare", "home")),
+    Action("back", ("escape",), "Move", "Back", "clear the filter, leave zoom and details, go home; never quits", ("compare",)),
+    Action("next_mismatch", ("n",), "Find", "Mismatch", "to the next mismatching layer", ("compare",), True),
+    Action("previous_mismatch", ("N",), "Find", "Previous mismatch", "to the mismatching layer before", ("compare",)),
+    Action("first", ("f",), "Find", "First", "to the first born layer, or the first mismatch", ("compare",), True),
+    Action("filter", ("slash",), "Find", "Filter", "filter the layers while typing", ("compare", "home"), True),
+    Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", ("compare", "home")),
+    Action("leave", ("escape",), "Find", "Clear", "while typing: show all again", ("filter",), True),
+    Action("done", ("down",), "Find", "To the rows", "while typing: keep the filter, as Enter does", ("filter",), True),
+    Action("fold", ("space",), "Tree", "Fold", "fold or unfold the group", ("table",), True),
+    Action("close", ("h", "left"), "Tree", "Close", "fold the group, or go to the one around", ("table",)),
+    Action("expand", ("l", "right"), "Tree", "Expand", "unfold the group, or go into it", ("table",)),
+    Action("fold_all", ("E",), "Tree", "Fold all", "fold all groups, or unfold all", ("compare",)),
+    Action("sort", ("s",), "Tree", "Sort", "sort layers by max|d|, or back to the tree", ("compare",)),
+    Action("zoom", ("z",), "View", "Zoom", "give the focused pane the whole width, or back", ("compare",), True),
+    Action("notices", ("i",), "View", "Notices", "all notices, and what the children said last", ("compare",)),
+    Action("theme", ("ctrl+t",), "View", "Dark or light", "switch between the dark and the light theme", ("app",)),
+    Action("rerun", ("r",), "Run", "Re-run", "run again in fresh children", ("compare",), True),
+    Action("watch", ("w",), "Run", "Watch", "re-run whenever the pair's files change, or stop", ("compare",)),
+    Action(
+        "copy",
+        ("y",),
+        "Run",
+        "Copy",
+        "copy the layer's line; its details where they are focused; or the selected text",
+        ("compare",),
+    ),
+    Action("copy_report", ("Y",), "Run", "Copy report", "copy the report as Markdown", ("compare",)),
+    Action("help", ("question_mark",), "App", "Help", "this page", ("app",), True),
+    Action("command_palette", ("ctrl+p",), "App", "Palette", "every action and every layer, by name", ("app",)),
+    Action("quit", ("q", "ctrl+c"), "App", "Quit", "quit at once; a running comparison is stopped", ("app",), True),
+)
+
+KEY_NAMES = {
+    "slash": "/",
+    "backslash": "\\",
+    "question_mark": "?",
+    "escape": "esc",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "down": "↓",
+    "up": "↑",
+    "left": "←",
+    "right": "→",
+}
+"""What is printed on the key, where Textual's name for it is another."""
+
+
+def key_text(key: str) -> str:
+    return KEY_NAMES.get(key, key)
+
+
+def actions_of(places: Iterable[str]) -> tuple[Action, ...]:
+    wanted = set(places)
+    return tuple(action for action in ACTIONS if wanted.intersection(action.places))
+
+
+def bindings(place: str) -> list[BindingType]:
+    """What a widget, screen or app that is this place puts into its BINDINGS."""
+    return [
+        Binding(key, action.name, action.label, show=action.footer and key == action.keys[0], key_display=key_text(key))
+        for action in actions_of((place,))
+        for key in action.keys
+    ]
+
+
+def grouped(actions: Sequence[Action] = ACTIONS) -> dict[str, list[Action]]:
+    groups: dict[str, list[Action]] = {}
+    for action in actions:
+        groups.setdefault(action.group, []).append(action)
+    return groups
+
+
+def keys_text(action: Action) -> str:
+    return " ".join(key_text(key) for key in action.keys)
+
+
+def markdown_table() -> str:
+    """The keys section of the README."""
+    lines = ["| keys | action |", "| --- | --- |"]
+    for group, actions in grouped().items():
+        lines.append(f"| **{group}** | |")
+        for action in actions:
+            keys = " ".join(f"`{key_text(key)}`" for key in action.keys)
+            lines.append(f"| {keys} | {action.help.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,125 @@
+"""The app: which screen is shown, the actions that work everywhere, the palette."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from aligndbg.tui.actions import Action, actions_of, bindings
+from aligndbg.tui.feed import Feed
+from aligndbg.tui.run import List, Run, Target
+from aligndbg.tui.theme import DARK, LIGHT
+
+
+class AligndbgApp(App[str]):
+    """Returns, when it ends, the headline of the last run shown, or `""`."""
+
+    TITLE = "aligndbg"
+    BINDINGS = bindings("app")
+    COMMANDS: ClassVar = {lambda: _layer_commands(), *App.COMMANDS}
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ENABLE_COMMAND_PALETTE = True
+    CSS = """
+    Toast { background: $panel; }
+    * { scrollbar-color: $foreground 25%; scrollbar-color-hover: $foreground 40%; scrollbar-color-active: $accent;
+        scrollbar-background: $background; scrollbar-background-hover: $background; scrollbar-background-active: $background; }
+    """
+
+    def __init__(self, first: Callable[[], Screen[None]]) -> None:
+        super().__init__()
+        self._first = first
+        self.ending: list[Feed] = []
+        """Runs that were cancelled when the app ended."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DARK.name
+
+    def on_mount(self) -> None:
+        self.push_screen(self._first())
+
+    def open(self, target: Target) -> None:
+        from aligndbg.tui.screens.compare import CompareScreen
+
+        self.push_screen(CompareScreen(target))
+
+    # -- the palette --------------------------------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        for action, node in self.available(screen):
+            if action.name != "command_palette":
+                yield SystemCommand(f"{action.label} ({action.keys[0]})", action.help, partial(self.run_action, action.name, node))
+        yield SystemCommand("Theme …", "choose among all themes", self.search_themes)
+
+    def available(self, screen: Screen[object]) -> Iterator[tuple[Action, DOMNode]]:
+        """Every action that means something on this screen, and where it is carried out."""
+        places: dict[str, DOMNode] = {"app": self, **getattr(screen, "places", {})}
+        for action in actions_of(places):
+            place = next(place for place in action.places if place in places)
+            yield action, places[place]
+
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        from aligndbg.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(("app", *getattr(self.screen, "places", {}))))
+
+    def action_theme(self) -> None:
+        self.theme = LIGHT.name if self.current_theme.dark else DARK.name
+
+    async def action_quit(self) -> None:
+        from aligndbg.tui.screens.compare import CompareScreen
+
+        headline = ""
+        for screen in self.screen_stack:
+            if isinstance(screen, CompareScreen):
+                headline = screen.state.report.headline if screen.state.report else headline
+                feed = screen.stop()
+                self.ending += [feed] if feed else []
+        self.exit(headline)
+
+
+class InspectApp(AligndbgApp):
+    """One pair or one stored session. `start` makes a fresh run; `read_only` says why there is none but the first."""
+
+    def __init__(
+        self,
+        pair_name: str,
+        start: Callable[[], Run],
+        *,
+        watch_paths: Callable[[], Iterable[Path]] | None = None,
+        watching: bool = False,
+        read_only: str = "",
+    ) -> None:
+        target = Target(pair_name, start, read_only, watch_paths)
+
+        def first() -> Screen[None]:
+            from aligndbg.tui.screens.compare import CompareScreen
+
+            return CompareScreen(target, watching)
+
+        super().__init__(first)
+
+
+class HomeApp(AligndbgApp):
+    """The pairs and the sessions, to choose from."""
+
+    def __init__(self, pairs: List, sessions: List) -> None:
+        def first() -> Screen[None]:
+            from aligndbg.tui.screens.home import HomeScreen
+
+            return HomeScreen(pairs, sessions)
+
+        super().__init__(first)
+
+
+def _layer_commands() -> type:
+    from aligndbg.tui.commands import LayerCommands
+
+    return LayerCommands

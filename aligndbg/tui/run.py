@@ -1,0 +1,48 @@
+"""The seam to what runs behind a screen: where events come from, and what can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from aligndbg.workflows.events import Event
+
+
+class Run(Protocol):
+    """One run, going on or replayed. `events` blocks between events and is read in a thread of its own."""
+
+    def events(self) -> Iterator[Event]: ...
+
+    def cancel(self) -> None:
+        """Ask for the end, from any thread and at any time: `events` ends soon, the children are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a screen opens. `start` begins a fresh run each time; it is called in a thread and may raise AligndbgError.
+
+    `read_only` says why there is no re-run, `""` where there is. `watch_paths` are the files that the run came from.
+    """
+
+    name: str
+    start: Callable[[], Run]
+    read_only: str = ""
+    watch_paths: Callable[[], Iterable[Path]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the home screen. `target` is None where it cannot be opened; `error` says why."""
+
+    name: str
+    note: str = ""
+    when: str = ""
+    verdict: str = ""
+    target: Target | None = None
+    error: str = ""
+
+
+List = Callable[[], Sequence[Entry]]
+"""Makes a list of the home screen, in a thread; may raise AligndbgError."""

@@ -1,0 +1,137 @@
+"""Where one begins without a pair: the pairs that there are, and the sessions of earlier runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from aligndbg.errors import AligndbgError
+from aligndbg.tui.actions import bindings
+from aligndbg.tui.run import Entry, List
+from aligndbg.tui.screens.compare import CompareScreen
+from aligndbg.tui.theme import MUTED
+from aligndbg.tui.widgets.entry_list import EntryList
+from aligndbg.tui.widgets.filter_bar import FilterBar
+
+LOG = logging.getLogger(__name__)
+
+WIDE = 120
+
+
+class HomeScreen(Screen[None]):
+    """The lists are made in threads, after the first frame; they are made again when one comes back from a run."""
+
+    BINDINGS = bindings("home")
+    AUTO_FOCUS = "#pairs"
+    DEFAULT_CSS = """
+    HomeScreen {
+        background: $background;
+        & > #title { height: 1; background: $panel; padding: 0 1; }
+        & > #lists { height: 1fr; layout: vertical; }
+        & > FilterBar { dock: none; }
+        &.-wide > #lists { layout: horizontal; }
+        &.-wide EntryList { width: 1fr; }
+        & Footer { background: $background; }
+    }
+    """
+
+    @dataclass
+    class Listed(Message):
+        list_id: str
+        entries: tuple[Entry, ...]
+
+    def __init__(self, pairs: List, sessions: List) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+        self._makers = {"pairs": pairs, "sessions": sessions}
+
+    def compose(self) -> ComposeResult:
+        subtitle = "a torch image classifier against its Paddle port, layer by layer"
+        yield Static(Content.assemble(("aligndbg", "bold $text-accent"), (f"  {subtitle}", MUTED)), id="title")
+        with Container(id="lists"):
+            yield EntryList("Pairs", "no pair in models/: `aligndbg pairs new` makes one", id="pairs")
+            yield EntryList("Sessions", "no session yet: every run of a pair is kept here", tall=True, id="sessions")
+        yield FilterBar("part of a name")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self.refresh_lists)
+
+    def on_screen_resume(self) -> None:
+        if self.is_mounted:
+            self.refresh_lists()
+
+    def refresh_lists(self) -> None:
+        for list_id, make in self._makers.items():
+            threading.Thread(target=self._make, args=(list_id, make), name=list_id, daemon=True).start()
+
+    def _make(self, list_id: str, make: List) -> None:
+        try:
+            entries = tuple(make())
+        except AligndbgError as error:
+            entries = (Entry(error.message, error=error.hint or "cannot be listed"),)
+        except Exception as error:
+            LOG.exception("the list of %s failed", list_id)
+            entries = (Entry(f"the {list_id} cannot be listed", error=f"{type(error).__name__}: {error}"),)
+        self.post_message(self.Listed(list_id, entries))
+
+    @on(Listed)
+    def _on_listed(self, message: Listed) -> None:
+        entries = self.query_one(f"#{message.list_id}", EntryList)
+        highlighted = entries.highlighted
+        entries.load(message.entries)
+        if highlighted is not None and highlighted < len(message.entries):
+            entries.highlighted = highlighted
+
+    @on(EntryList.Chosen)
+    def _on_chosen(self, message: EntryList.Chosen) -> None:
+        entry = message.entry
+        if entry.target is None:
+            self.notify(entry.error or "this cannot be opened", severity="warning", markup=False)
+        else:
+            self.app.push_screen(CompareScreen(entry.target))
+
+    def action_next_pane(self) -> None:
+        focused = self.query_one("#pairs").has_focus
+        self.query_one("#sessions" if focused else "#pairs").focus()
+
+    def action_previous_pane(self) -> None:
+        self.action_next_pane()
+
+    def action_filter(self) -> None:
+        self.query_one(FilterBar).open()
+
+    def action_clear_filter(self) -> None:
+        self.query_one(FilterBar).close()
+        self._filter("")
+        self.query_one("#pairs").focus()
+
+    def _filter(self, text: str) -> int:
+        return sum(entries.filter(text) for entries in self.query(EntryList))
+
+    @on(FilterBar.Changed)
+    def _on_filter_changed(self, message: FilterBar.Changed) -> None:
+        found = self._filter(message.text)
+        self.query_one(FilterBar).tell(f"{found} found" if message.text.strip() else "")
+
+    @on(FilterBar.Done)
+    def _on_filter_done(self, message: FilterBar.Done) -> None:
+        if message.cleared:
+            self.action_clear_filter()
+        else:
+            self.query_one("#pairs").focus()
+
+    @property
+    def places(self) -> dict[str, DOMNode]:
+        focused = self.focused
+        return {"home": self, "list": focused if isinstance(focused, EntryList) else self.query_one("#pairs")}

@@ -1,0 +1,1 @@
+"""Panes and bars. They draw what they are given and tell what the user did."""

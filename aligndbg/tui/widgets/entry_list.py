@@ -1,0 +1,120 @@
+"""A list to choose from: pairs, sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual import on
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from aligndbg.tui.actions import bindings
+from aligndbg.tui.cells import clean, fit
+from aligndbg.tui.run import Entry
+from aligndbg.tui.theme import MUTED, verdict_style
+from aligndbg.workflows.wording import GLYPHS
+
+NAME_MOST = 40
+"""Cells of the names' column; longer names push their note aside."""
+
+
+class EntryList(OptionList):
+    """Entries with their notes, beside them or, where `tall`, under them; those that cannot be opened say why."""
+
+    BINDINGS = bindings("list")
+
+    DEFAULT_CSS = """
+    EntryList {
+        background: $background; border: round $foreground 25%; border-title-color: $text-muted; border-subtitle-color: $text-muted;
+        height: 1fr; padding: 0; scrollbar-size-vertical: 1;
+        background-tint: $background 0%; text-wrap: nowrap; text-overflow: ellipsis;
+        &:focus { border: heavy $accent; border-title-color: $text-accent; border-title-style: bold; background: $background; }
+        & > .option-list--option { padding: 0 1; }
+        & > .option-list--option-highlighted { background: $foreground 12%; color: $foreground; text-style: none; }
+        &:focus > .option-list--option-highlighted { background: $primary 30%; color: $foreground; text-style: none; }
+        & > .option-list--option-disabled { color: $foreground 60%; }
+    }
+    """
+
+    @dataclass
+    class Chosen(Message):
+        entry: Entry
+
+    def __init__(self, title: str, empty: str, *, tall: bool = False, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+        self.border_title = title
+        self._empty = empty
+        self._tall = tall
+        self._entries: tuple[Entry, ...] = ()
+        self._shown: list[Entry] = []
+        self._filter = ""
+
+    def load(self, entries: Sequence[Entry]) -> None:
+        self._entries = tuple(entries)
+        self._fill()
+
+    def filter(self, text: str) -> int:
+        """Show the entries whose name or note holds all words of `text`; how many do."""
+        self._filter = text.lower()
+        self._fill()
+        return len(self._shown)
+
+    def _fill(self) -> None:
+        words = self._filter.split()
+        self._shown = [entry for entry in self._entries if all(word in f"{entry.name} {entry.note}".lower() for word in words)]
+        names = max((cell_len(clean(entry.name)) for entry in self._shown), default=0)
+        self.clear_options()
+        self.add_options([Option(self._prompt(entry, min(names, NAME_MOST))) for entry in self._shown])
+        if not self._shown:
+            self.add_option(Option(Content.styled("nothing matches" if self._entries else self._empty, MUTED), disabled=True))
+        else:
+            self.highlighted = 0
+        self.border_subtitle = str(len(self._shown)) if self._entries else ""
+
+    def _prompt(self, entry: Entry, names: int) -> Content:
+        if entry.error:
+            mark = ("◆ ", "bold $text-error")
+        elif entry.verdict:
+            mark = (f"{GLYPHS.get(entry.verdict, '·')} ", verdict_style(entry.verdict) if entry.verdict in GLYPHS else MUTED)
+        else:
+            mark = ("  ", "")
+        name = clean(entry.name)
+        note = (clean(entry.error), "$text-error") if entry.error else (clean(entry.note), MUTED)
+        if self._tall:
+            return Content.assemble(mark, (name, "bold"), (f"  {clean(entry.when)}", MUTED), "\n  ", note)
+        when = f"{clean(entry.when)}  " if entry.when else ""
+        return Content.assemble(mark, (fit(name, names) if cell_len(name) <= names else name, "bold"), "  ", (when, MUTED), note)
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.post_message(self.Chosen(self._shown[event.option_index]))
+
+    def action_line_down(self) -> None:
+        self.action_cursor_down()
+
+    def action_line_up(self) -> None:
+        self.action_cursor_up()
+
+    def action_half_down(self) -> None:
+        self._half(1)
+
+    def action_half_up(self) -> None:
+        self._half(-1)
+
+    def _half(self, step: int) -> None:
+        if self._shown and self.highlighted is not None:
+            self.highlighted = max(0, min(len(self._shown) - 1, self.highlighted + step * max(1, self.size.height // 2)))
+
+    def action_top(self) -> None:
+        self.action_first()
+
+    def action_bottom(self) -> None:
+        self.action_last()
+
+    def action_open(self) -> None:
+        self.action_select()

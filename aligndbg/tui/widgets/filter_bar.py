@@ -1,0 +1,81 @@
+"""The line where a filter is typed, with what it finds or what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from aligndbg.tui.actions import bindings
+
+
+class FilterBar(Horizontal):
+    """Hidden until it is opened; it stays while its filter holds, so that nobody forgets that rows are missing."""
+
+    BINDINGS = bindings("filter")
+
+    DEFAULT_CSS = """
+    FilterBar {
+        height: 1; display: none; background: $panel;
+        &.-open { display: block; }
+        & > #slash { width: 3; color: $text-accent; text-style: bold; padding: 0 0 0 1; }
+        & > Input, & > Input:focus { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
+        & > #found { width: auto; max-width: 70%; padding: 0 1; color: $text-muted; }
+        &.-wrong > #found { color: $text-error; }
+    }
+    """
+
+    @dataclass
+    class Changed(Message):
+        text: str
+
+    @dataclass
+    class Done(Message):
+        """Typing has ended; `cleared` says that the filter goes as well."""
+
+        cleared: bool
+
+    def __init__(self, placeholder: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._placeholder = placeholder
+
+    def compose(self) -> ComposeResult:
+        yield Static("/", id="slash")
+        yield Input(placeholder=self._placeholder, select_on_focus=False)
+        yield Static("", id="found", markup=False)
+
+    @property
+    def text(self) -> str:
+        return self.query_one(Input).value
+
+    def open(self) -> None:
+        self.add_class("-open")
+        self.query_one(Input).focus()
+
+    def close(self) -> None:
+        self.query_one(Input).value = ""
+        self.remove_class("-open", "-wrong")
+
+    def tell(self, text: str, wrong: bool = False) -> None:
+        self.set_class(wrong, "-wrong")
+        self.query_one("#found", Static).update(text)
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(self.Changed(event.value))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Done(not event.value.strip()))
+
+    def action_leave(self) -> None:
+        self.post_message(self.Done(True))
+
+    def action_done(self) -> None:
+        self.post_message(self.Done(not self.text.strip()))
