@@ -97,8 +97,8 @@ class LayerPair:
 
     `match` says by what rule: `type+name`, `type+order`, `equivalent` (other kinds that can compute the same), `order` (other
     kinds at the same place), `pinned`, `out-of-order`, `unpaired`, `ignored`, or `fused`: half of a call that the other side
-    makes in one, which the next row pairs. `reason` is the sentence shown to the user. `index` is the row's place in the table: torch's execution order, Paddle's own calls put in
-    where they ran.
+    makes in one, which the next row pairs. `reason` is the sentence shown to the user. `index` is the row's place in the
+    table: torch's execution order, Paddle's own calls put in where they ran.
     """
 
     index: int

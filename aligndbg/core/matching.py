@@ -179,7 +179,7 @@ def _nearest(path: str, calls: Sequence[Call]) -> str:
     paths = list(dict.fromkeys(call.path for call in calls))
     if inside := [other for other in paths if other.startswith(f"{path}.")]:
         return f"it runs {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''}: name one of these"
-    if near := difflib.get_close_matches(path, paths, 1, 0.3):
+    if near := difflib.get_close_matches(path, paths, 1, 0.5):
         return f"did you mean {near[0]!r}?"
     return f"it runs {', '.join(paths[:4])}, ..." if paths else "it runs no layer at all"
 
