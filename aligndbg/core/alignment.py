@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from aligndbg.core import scoring
+from aligndbg.core.dataflow import Repair, Surroundings
 from aligndbg.core.layers import Call
 
 Rule = Literal["order", "pinned", "half", "whole", "out-of-order"]
@@ -95,55 +97,63 @@ def pin(scores: scoring.Scores, pins: Mapping[int, int]) -> scoring.Scores:
     return scores
 
 
-def join(steps: Sequence[Step], joined: Mapping[int, int], rule: Rule) -> list[Step]:
-    """`steps` with pairs of calls that stood alone; each pair is where torch ran it."""
-    taken = set(joined.values())
+def repaired(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step], around: Surroundings) -> list[Step]:
+    """`steps` with calls paired anew where the data flow contradicts them; pairs across the order become `out-of-order`."""
+    pairs = {step.torch: step.paddle for step in steps if step.torch is not None and step.paddle is not None}
+    movable = [step for step in steps if step.rule == "order"]
+    torch_calls = {step.torch for step in movable if step.torch is not None}
+    paddle_calls = {step.paddle for step in movable if step.paddle is not None}
+    new = Repair(torch, paddle, around, pairs, (torch_calls, paddle_calls)).run()
+    changed = {row: column for row, column in new.items() if pairs.get(row) != column}
+    dissolved = {row for row, column in pairs.items() if new.get(row) != column}
+    apart: list[Step] = []
+    for step in steps:
+        if step.torch in dissolved and step.paddle is not None:
+            apart += [Step(step.torch, None), Step(None, step.paddle)]
+        else:
+            apart.append(step)
+    taken = set(changed.values())
+    joined = [
+        Step(step.torch, changed[step.torch]) if step.torch is not None and step.torch in changed else step
+        for step in apart
+        if step.torch is not None or step.paddle not in taken
+    ]
+    return _mark_order(joined)
+
+
+def join_pins(steps: Sequence[Step], pins: Mapping[int, int]) -> list[Step]:
+    """`steps` with every pin a pair, those too that cross the order and were left alone."""
+    taken = set(pins.values())
     return [
-        Step(step.torch, joined[step.torch], rule) if step.torch is not None and step.torch in joined else step
+        Step(step.torch, pins[step.torch], "pinned") if step.torch is not None and step.torch in pins else step
         for step in steps
         if step.torch is not None or step.paddle not in taken
     ]
 
 
-def out_of_order(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step]) -> dict[int, int]:
-    """torch -> Paddle index of calls left alone that are of one kind, with equal weights, and read the same sources."""
-    partners = {step.torch: step.paddle for step in steps if step.torch is not None and step.paddle is not None}
-    left = [step.torch for step in steps if step.paddle is None and step.torch is not None and step.rule == "order"]
-    free = [step.paddle for step in steps if step.torch is None and step.paddle is not None and step.rule == "order"]
-    found: dict[int, int] = {}
-    while True:
-        before = len(found)
-        for row in [row for row in left if row not in found]:
-            here = {partners.get(place, place) for place in _sources(torch, row, set(partners))}
-            alike = [
-                column
-                for column in free
-                if paddle[column].kind == torch[row].kind
-                and scoring.same_weights(torch[row], paddle[column])
-                and _sources(paddle, column, set(partners.values())) == here
-            ]
-            if alike:
-                column = max(alike, key=lambda column: (_name_likeness(torch[row], paddle[column]), -column))
-                partners[row] = found[row] = column
-                free.remove(column)
-        if len(found) == before:
-            return found
+def _mark_order(steps: Sequence[Step]) -> list[Step]:
+    """`steps` with `out-of-order` on the fewest pairs, so that the others are in Paddle's order too."""
+    columns = [step.paddle for step in steps if step.torch is not None and step.paddle is not None]
+    in_order = set(_longest_increasing(columns))
+    return [
+        Step(step.torch, step.paddle, "out-of-order")
+        if step.torch is not None and step.rule == "order" and step.paddle is not None and step.paddle not in in_order
+        else step
+        for step in steps
+    ]
 
 
-def _sources(calls: Sequence[Call], index: int, paired: set[int]) -> set[int]:
-    """The nearest paired calls upstream of a call; MODEL_INPUT stands for itself."""
-    found: set[int] = set()
-    seen: set[int] = set()
-    todo = [ref.producer for ref in calls[index].inputs]
-    while todo:
-        place = todo.pop()
-        if place < 0 or place in paired:
-            found.add(place)
-        elif place not in seen:
-            seen.add(place)
-            todo += [ref.producer for ref in calls[place].inputs] or [-1]
+def _longest_increasing(values: Sequence[int]) -> list[int]:
+    """A longest increasing subsequence of distinct numbers (patience sorting)."""
+    tops: list[int] = []
+    before: dict[int, int | None] = {}
+    for value in values:
+        pile = bisect.bisect_left(tops, value)
+        before[value] = tops[pile - 1] if pile else None
+        tops[pile : pile + 1] = [value]
+    found: list[int] = []
+    last = tops[-1] if tops else None
+    while last is not None:
+        found.append(last)
+        last = before[last]
     return found
-
-
-def _name_likeness(one: Call, other: Call) -> int:
-    return 2 * (one.path == other.path) + (one.path.rpartition(".")[2] == other.path.rpartition(".")[2])

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from aligndbg.core import scoring
-from aligndbg.core.alignment import Step, align, join, out_of_order, pin
-from aligndbg.core.kinds import HARMLESS_IN_EVAL, KEEPS_WHEN_SAME_SHAPE, WEIGHTED
+from aligndbg.core.alignment import Step, align, join_pins, pin, repaired
+from aligndbg.core.dataflow import surroundings
+from aligndbg.core.kinds import WEIGHTED
 from aligndbg.core.layers import Call, LayerPair, Trace
+from aligndbg.core.likeness import alike, differences, does_nothing, equivalent, is_weighted, same_weights
+from aligndbg.core.scoring import score
 from aligndbg.errors import CannotPair, PairError
 
 _LEAST_SHARE = 0.6
@@ -36,10 +38,10 @@ def match(
             raise PairError(
                 f"layers.ignore: {glob!r} matches no layer of either model", _nearest(glob, (*torch.calls, *paddle.calls))
             )
-    steps = align(pin(scoring.score(torch.calls, paddle.calls), pins))
-    in_order = {(step.torch, step.paddle) for step in steps}
-    steps = join(steps, {row: column for row, column in pins.items() if (row, column) not in in_order}, "pinned")
-    steps = join(steps, out_of_order(torch.calls, paddle.calls, steps), "out-of-order")
+    around = surroundings(torch.calls, paddle.calls)
+    steps = align(pin(score(torch.calls, paddle.calls, around), pins))
+    steps = join_pins(steps, pins)
+    steps = repaired(torch.calls, paddle.calls, steps, around)
     _check(torch.calls, paddle.calls, steps)
     places = [
         _Place(
@@ -78,7 +80,7 @@ class _Rows:
             torch, paddle = place.torch, place.paddle
             if torch and paddle:
                 shut = [self._glob(torch), self._glob(paddle)]
-                if any(shut) and not all(shut) and not _alike(torch, paddle) and place.rule == "order":
+                if any(shut) and not all(shut) and not alike(torch, paddle) and place.rule == "order":
                     # A layer that is not ignored must not leave the comparison with one that is merely of its kind.
                     yield (torch, None, *self._single(index, torch, 0))
                     yield (None, paddle, *self._single(index, paddle, 1))
@@ -91,7 +93,7 @@ class _Rows:
                 yield (None, paddle, *self._single(index, paddle, 1))
 
     def _paired(self, index: int, torch: Call, paddle: Call) -> tuple[str, str]:
-        unlike = "".join(f"; {words}" for words in scoring.differences(torch, paddle))
+        unlike = "".join(f"; {words}" for words in differences(torch, paddle))
         same_path = torch.path == paddle.path
         if self._pins.get(torch.index) == paddle.index:
             return "pinned", f"paired by `layers: pair:` in pair.yaml{unlike}"
@@ -109,10 +111,10 @@ class _Rows:
                 f"{paddle.index} in Paddle{unlike}"
             )
         if torch.kind == paddle.kind:
-            weights = ", weights of the same shapes" if torch.params and scoring.same_weights(torch, paddle) else ""
+            weights = ", weights of the same shapes" if torch.params and same_weights(torch, paddle) else ""
             name = "the same name" if same_path else "another name"
             return "type+name" if same_path else "type+order", f"{torch.kind} at this place, under {name}{weights}{unlike}"
-        if scoring.equivalent(torch, paddle):
+        if equivalent(torch, paddle):
             return "equivalent", f"{torch.kind} and {paddle.kind} can compute the same, and both are at this place{unlike}"
         return "order", f"paired by place alone: torch computes {torch.kind} where Paddle computes {paddle.kind}{unlike}"
 
@@ -138,21 +140,6 @@ class _Rows:
 
     def _glob(self, call: Call) -> str:
         return next((glob for glob in self._ignored if fnmatchcase(call.path, glob)), "")
-
-
-def does_nothing(call: Call) -> bool:
-    """Whether the call hands its input on, in eval. A Dropout in mode `downscale_in_infer` does not: it scales."""
-    if call.kind in HARMLESS_IN_EVAL:
-        return call.attributes.get("mode") != "downscale_in_infer"
-    if call.params or len(call.inputs) != 1 or len(call.outputs) != 1:
-        return False
-    keeps_shape = call.inputs[0].spec.shape == call.output.shape
-    return call.kind == "concat" or (keeps_shape and call.kind in KEEPS_WHEN_SAME_SHAPE)
-
-
-def _alike(torch: Call, paddle: Call) -> bool:
-    same_kind = torch.kind == paddle.kind or scoring.equivalent(torch, paddle)
-    return same_kind and scoring.same_weights(torch, paddle)
 
 
 def _ignored(glob: str) -> str:
@@ -191,7 +178,7 @@ def _check(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step])
     for step in steps:
         if step.torch is not None and step.paddle is not None:
             one, other = torch[step.torch], paddle[step.paddle]
-            if step.rule in ("whole", "pinned") or _alike(one, other):
+            if step.rule in ("whole", "pinned") or alike(one, other):
                 liked[0].add(step.torch)
                 liked[1].add(step.paddle)
             elif one.kind == other.kind:
@@ -199,7 +186,7 @@ def _check(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step])
         elif step.rule == "half":
             liked[0 if step.torch is not None else 1].add(step.torch if step.torch is not None else step.paddle or 0)
     for side, calls, found in (("torch", torch, liked[0]), ("Paddle", paddle, liked[1])):
-        weighted = [call.index for call in calls if scoring.is_weighted(call)]
+        weighted = [call.index for call in calls if is_weighted(call)]
         alone = [index for index in weighted if index not in found]
         if (calls and not found) or (len(alone) > _FEW and len(alone) > (1 - _LEAST_SHARE) * len(weighted)):
             subject = f"{len(weighted) - len(alone)} of {side}'s {len(weighted)} layers with weights have a like on the other side"

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aligndbg.core.layers import Call, LayerPair, Trace
-from aligndbg.core.matching import does_nothing, match
+from aligndbg.core.likeness import does_nothing
+from aligndbg.core.matching import match
 from aligndbg.errors import CannotPair, PairError
 
 sys.path.insert(0, str(Path(__file__).parent))
