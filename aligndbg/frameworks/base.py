@@ -47,7 +47,7 @@ class Framework(Protocol):
         """Write the model's state in the framework's own checkpoint format."""
 
     def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
-        """One forward without gradients; `on_call` sees every call before the next one starts. Also returns the result's tensors."""
+        """One forward without gradients, and the result's tensors; `on_call` sees every call before the next one starts."""
 
     def to_numpy(self, tensor: Any) -> np.ndarray[Any, Any]:
         """The tensor's values on the host; bfloat16 as float32. May be a view: copy before the next call runs."""

@@ -75,7 +75,7 @@ def watch_ops(probe: Probe, observe: Observe) -> Iterator[None]:
 
 def _places(stand_in: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> list[tuple[Any, str, Any, Any]]:
     stand_ins: dict[int, tuple[Callable[..., Any], Callable[..., Any]]] = {
-        id(function): (function, stand_in(name, function)) for name, function in public_ops().items()
+        id(function): (function, stand_in(function.__name__, function)) for function in public_ops().values()
     }
     for name, function in vars(_C_ops).items():
         if isinstance(function, types.BuiltinFunctionType):

@@ -121,6 +121,9 @@ class PaddleFramework:
                 owned |= {f"{path}.{key}" if path else key: value for key, value in entry.params.items()}
         for key, tensor in self._tensors.items():
             role, layout = owned.get(key, (key.rpartition(".")[2], ""))
+            if key not in owned and id(tensor) in self._params:
+                # A second name of a tensor that a layer has already; it is filled with the first.
+                continue
             spec = ParamSpec(key, role, layout_of(layout, len(tensor.shape)) if layout else "", spec_of(tensor))
             self._state.append(spec)
             self._params.setdefault(id(tensor), spec)
@@ -164,7 +167,8 @@ def bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     """The arguments of a call by name, as far as their names are known."""
     signature = signature_of(function)
     if signature is None:
-        return dict(kwargs)
+        # Written in C++. Of those only the operators' arguments have names that everyone knows.
+        return {**dict(zip(("self", "other"), args, strict=False)), **kwargs} if len(args) == 2 else dict(kwargs)
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
 import math
@@ -30,33 +31,33 @@ from aligndbg.frameworks.tracing import Tracer
 _INTERNAL = (str(Path(torch.__file__).parent) + os.sep, str(Path(__file__).parent) + os.sep)
 
 _SIGNATURES: Mapping[str, str] = {
-    "conv1d": "input weight bias stride padding dilation groups",
-    "conv2d": "input weight bias stride padding dilation groups",
-    "conv3d": "input weight bias stride padding dilation groups",
-    "conv_transpose2d": "input weight bias stride padding output_padding groups dilation",
+    "conv1d": "input weight bias stride=1 padding=0 dilation=1 groups=1",
+    "conv2d": "input weight bias stride=1 padding=0 dilation=1 groups=1",
+    "conv3d": "input weight bias stride=1 padding=0 dilation=1 groups=1",
+    "conv_transpose2d": "input weight bias stride=1 padding=0 output_padding=0 groups=1 dilation=1",
     "linear": "input weight bias",
-    "max_pool2d": "input kernel_size stride padding dilation ceil_mode",
-    "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
-    "cat": "tensors dim",
-    "concat": "tensors dim",
-    "stack": "tensors dim",
-    "flatten": "input start_dim end_dim",
-    "mean": "input dim keepdim",
-    "sum": "input dim keepdim",
+    "max_pool2d": "input kernel_size stride=None padding=0 dilation=1 ceil_mode=False",
+    "avg_pool2d": "input kernel_size stride=None padding=0 ceil_mode=False count_include_pad=True divisor_override=None",
+    "cat": "tensors dim=0",
+    "concat": "tensors dim=0",
+    "stack": "tensors dim=0",
+    "flatten": "input start_dim=0 end_dim=-1",
+    "mean": "input dim=None keepdim=False",
+    "sum": "input dim=None keepdim=False",
     "softmax": "input dim",
     "squeeze": "input dim",
     "unsqueeze": "input dim",
-    "chunk": "input chunks dim",
-    "split": "input split_size dim",
+    "chunk": "input chunks dim=0",
+    "split": "input split_size dim=0",
     "clamp": "input min max",
-    "gelu": "input",
+    "gelu": "input approximate='none'",
     "add": "input other",
     "mul": "input other",
     "sub": "input other",
     "div": "input other",
     "pow": "input exponent",
 }
-"""Argument names of functions written in C++, which `inspect` cannot see. Source: torch's documentation of each."""
+"""Arguments of functions written in C++, which `inspect` cannot see. Source: torch's documentation of each."""
 
 
 class TorchFramework:
@@ -164,6 +165,9 @@ class TorchFramework:
                 owned |= {f"{path}.{key}" if path else key: value for key, value in entry.params.items()}
         for key, tensor in self._tensors.items():
             role, layout = owned.get(key, (key.rpartition(".")[2], ""))
+            if key not in owned and id(tensor) in self._params:
+                # A second name of a tensor that a layer has already; it is filled with the first.
+                continue
             spec = ParamSpec(key, role, layout_of(layout, tensor.dim()) if layout else "", spec_of(tensor))
             self._state.append(spec)
             self._params.setdefault(id(tensor), spec)
@@ -240,15 +244,17 @@ def op_name(function: Any) -> str:
 
 def bind(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call by name, as far as their names are known."""
-    names = _SIGNATURES.get(name.rstrip("_"))
-    if names is None:
+    signature = _SIGNATURES.get(name.rstrip("_"))
+    if signature is None:
         try:
             bound = inspect.signature(function).bind(*args, **kwargs)
         except (ValueError, TypeError):
             return dict(kwargs)
         bound.apply_defaults()
         return dict(bound.arguments)
-    return {**dict(zip(names.split(), args, strict=False)), **kwargs}
+    names = [argument.partition("=")[0] for argument in signature.split()]
+    defaults = {name: ast.literal_eval(text) for name, _, text in (word.partition("=") for word in signature.split()) if text}
+    return {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
 
 
 def parameter_roles(kind: str, arguments: Mapping[str, Any]) -> dict[int, tuple[str, str]]:
