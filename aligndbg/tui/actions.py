@@ -49,7 +49,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", ("slash",), "Find", "Filter", "filter the layers while typing", ("compare", "home"), True),
     Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", ("compare", "home")),
     Action("leave", ("escape",), "Find", "Clear", "while typing: show all again", ("filter",), True),
-    Action("done", ("down",), "Find", "To the rows", "while typing: keep the filter, as Enter does", ("filter",), True),
+    Action("done", ("enter", "down"), "Find", "To the rows", "while typing: keep the filter and go to the rows", ("filter",), True),
     Action("fold", ("space",), "Tree", "Fold", "fold or unfold the group", ("table",), True),
     Action("close", ("h", "left"), "Tree", "Close", "fold the group, or go to the one around", ("table",)),
     Action("expand", ("l", "right"), "Tree", "Expand", "unfold the group, or go into it", ("table",)),

@@ -249,10 +249,11 @@ def report(rows: tuple[LayerPair, ...], found: tuple[LayerResult, ...], broken: 
     )
 
 
-def opening() -> list[Event]:
-    """Up to where the layers are known."""
+def opening(broken: bool = True) -> list[Event]:
+    """Up to the middle of the download."""
+    started = (PAIR, "SqueezeNet 1.0 with three mistakes in the port") if broken else ("squeezenet1_0", "SqueezeNet 1.0")
     return [
-        RunStarted(PAIR, "SqueezeNet 1.0 with three mistakes in the port", "sessions/20260101T120000.000Z-squeezenet1_0-3fa1"),
+        RunStarted(*started, "sessions/20260101T120000.000Z-squeezenet1_0-3fa1"),
         SideProgress("torch", "starting"),
         SideProgress("paddle", "starting"),
         SideProgress("torch", "importing"),
@@ -284,7 +285,7 @@ def events(broken: bool = True) -> list[Event]:
     found = results(rows, broken)
     rule = WeightRule("features.0.weight", "features.0.weight", "copy", "same layout")
     return [
-        *opening(),
+        *opening(broken),
         *preparing(),
         LayersPaired(rows),
         WeightsPlanned(WeightPlan((rule,))),

@@ -11,6 +11,7 @@ from textual.timer import Timer
 from textual.widgets import Footer
 
 from aligndbg.core.query import parse_while_typing
+from aligndbg.errors import UsageError
 from aligndbg.tui.actions import bindings
 from aligndbg.tui.feed import Feed
 from aligndbg.tui.run import Target
@@ -44,6 +45,7 @@ class CompareScreen(Screen[None]):
         self._feed: Feed | None = None
         self._watcher: Watcher | None = None
         self._beat: Timer | None = None
+        self._wrong_term: UsageError | None = None
 
     def compose(self) -> ComposeResult:
         yield TitleLine()
@@ -146,8 +148,12 @@ class CompareScreen(Screen[None]):
         place = f"{table.cursor + 1}/{len(table.shown)}" if table.shown else ""
         wrong = sum(result is not None and result.mismatch for result in outline.results)
         pane.border_subtitle = " · ".join(part for part in (f"{wrong} mismatch" if wrong else "", place) if part)
-        if outline.filtered:
-            self.query_one(FilterBar).tell(f"{outline.matches} of {len(outline.layers)}")
+        wrong_term = self._wrong_term
+        if wrong_term is not None:
+            text = f"{wrong_term.message}: {wrong_term.hint}" if wrong_term.hint else wrong_term.message
+            self.query_one(FilterBar).tell(text, wrong=True)
+        else:
+            self.query_one(FilterBar).tell(f"{outline.matches} of {len(outline.layers)}" if outline.filtered else "")
 
     @on(LayerTable.Moved)
     def _on_moved(self, message: LayerTable.Moved) -> None:
@@ -226,21 +232,22 @@ class CompareScreen(Screen[None]):
         self._go_to_pane(False)
         self.query_one(FilterBar).open()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a filter is typed, the keys are letters."""
+        return not (action == "filter" and self.query_one(FilterBar).has_focus_within)
+
     def action_clear_filter(self) -> None:
         self.query_one(FilterBar).close()
+        self._wrong_term = None
         self.query_one(LayerTable).filter(None)
         self._go_to_pane(False)
         self._show_place()
 
     @on(FilterBar.Changed)
     def _on_filter_changed(self, message: FilterBar.Changed) -> None:
-        bar, table = self.query_one(FilterBar), self.query_one(LayerTable)
-        keep, error = parse_while_typing(message.text)
-        table.filter(keep)
-        bar.tell("")
+        keep, self._wrong_term = parse_while_typing(message.text)
+        self.query_one(LayerTable).filter(keep)
         self._show_place()
-        if error is not None:
-            bar.tell(f"{error.message}: {error.hint}" if error.hint else error.message, wrong=True)
 
     @on(FilterBar.Done)
     def _on_filter_done(self, message: FilterBar.Done) -> None:

@@ -13,10 +13,24 @@ from textual.widgets import Input, Static
 from aligndbg.tui.actions import bindings
 
 
+class FilterInput(Input):
+    BINDINGS = bindings("filter")
+
+    @dataclass
+    class Left(Message):
+        """Typing has ended; `cleared` says that the filter goes as well."""
+
+        cleared: bool
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left(True))
+
+    def action_done(self) -> None:
+        self.post_message(self.Left(not self.value.strip()))
+
+
 class FilterBar(Horizontal):
     """Hidden until it is opened; it stays while its filter holds, so that nobody forgets that rows are missing."""
-
-    BINDINGS = bindings("filter")
 
     DEFAULT_CSS = """
     FilterBar {
@@ -35,8 +49,6 @@ class FilterBar(Horizontal):
 
     @dataclass
     class Done(Message):
-        """Typing has ended; `cleared` says that the filter goes as well."""
-
         cleared: bool
 
     def __init__(self, placeholder: str, *, id: str | None = None) -> None:
@@ -45,7 +57,7 @@ class FilterBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("/", id="slash")
-        yield Input(placeholder=self._placeholder, select_on_focus=False)
+        yield FilterInput(placeholder=self._placeholder, select_on_focus=False)
         yield Static("", id="found", markup=False)
 
     @property
@@ -69,13 +81,7 @@ class FilterBar(Horizontal):
         event.stop()
         self.post_message(self.Changed(event.value))
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    @on(FilterInput.Left)
+    def _left(self, event: FilterInput.Left) -> None:
         event.stop()
-        self.post_message(self.Done(not event.value.strip()))
-
-    def action_leave(self) -> None:
-        self.post_message(self.Done(True))
-
-    def action_done(self) -> None:
-        self.post_message(self.Done(not self.text.strip()))
+        self.post_message(self.Done(event.cleared))
