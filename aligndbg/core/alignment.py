@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import bisect
+from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -118,7 +119,7 @@ def repaired(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step
         for step in apart
         if step.torch is not None or step.paddle not in taken
     ]
-    return _mark_order(joined)
+    return _in_order(joined)
 
 
 def join_pins(steps: Sequence[Step], pins: Mapping[int, int]) -> list[Step]:
@@ -131,16 +132,28 @@ def join_pins(steps: Sequence[Step], pins: Mapping[int, int]) -> list[Step]:
     ]
 
 
-def _mark_order(steps: Sequence[Step]) -> list[Step]:
-    """`steps` with `out-of-order` on the fewest pairs, so that the others are in Paddle's order too."""
-    columns = [step.paddle for step in steps if step.torch is not None and step.paddle is not None]
-    in_order = set(_longest_increasing(columns))
-    return [
-        Step(step.torch, step.paddle, "out-of-order")
-        if step.torch is not None and step.rule == "order" and step.paddle is not None and step.paddle not in in_order
-        else step
-        for step in steps
+def _in_order(steps: Sequence[Step]) -> list[Step]:
+    """`steps` with `out-of-order` on the fewest pairs, and Paddle's own calls put in where they ran among the others."""
+    pairs = [(step.torch, step.paddle, step.rule) for step in steps if step.torch is not None and step.paddle is not None]
+    wholes = [(row, column) for row, column, rule in pairs if rule == "whole"]
+    columns = [
+        column
+        for row, column, rule in pairs
+        if rule != "order" or all((row < other) == (column < partner) for other, partner in wholes)
     ]
+    in_order = set(_longest_increasing(columns))
+    own = deque(sorted(step.paddle for step in steps if step.torch is None and step.paddle is not None and step.rule == "order"))
+    found: list[Step] = []
+    for step, after in zip(steps, [*steps[1:], None], strict=False):
+        if step.torch is None and step.rule == "order":
+            continue
+        # Nothing comes between a half and its whole.
+        place = after.paddle if after and step.rule == "half" else step.paddle
+        while place in in_order and own and own[0] < place:
+            found.append(Step(None, own.popleft()))
+        crosses = step.rule == "order" and step.torch is not None and step.paddle is not None and step.paddle not in in_order
+        found.append(replace(step, rule="out-of-order") if crosses else step)
+    return [*found, *(Step(None, column) for column in own)]
 
 
 def _longest_increasing(values: Sequence[int]) -> list[int]:

@@ -117,6 +117,14 @@ def test_each_call_is_in_one_row_and_order_holds(
     assert all(row.reason and (row.match in ("unpaired", "fused")) == (not (row.torch and row.paddle)) for row in rows)
 
 
+def test_paddles_own_calls_keep_their_order_when_the_data_flow_moves_a_pair() -> None:
+    shared = [("plain", 8)] * 4
+    torch, paddle = build([*shared, ("dropout", 8), ("plain", 8)]), build([*shared, ("concat", 8), ("plain", 8)], "io")
+    rows = match(torch, paddle)
+    assert [row.paddle.index for row in rows if row.paddle] == list(range(len(paddle.calls)))
+    assert partners(rows)["blocks.5.norm"] == "blocks.4.norm"
+
+
 def test_a_missing_relu_stands_alone_where_it_ran() -> None:
     torch = vgg()
     rows = match(torch, without(torch, lambda call: call.path == "features.1.relu"))
@@ -260,6 +268,25 @@ def test_branches_in_the_other_order() -> None:
     assert [row.path for row in rows if row.match == "out-of-order"] == ["side.conv", "side.norm"]
     assert "call 6 in torch, 1 in Paddle" in rows[6].reason
     assert match(branches("side"), branches("main"))
+
+
+def test_what_one_call_computes_for_two_keeps_its_place_when_branches_cross() -> None:
+    torch, paddle = Net(), Net()
+    for net in (torch, paddle):
+        stem = net.conv("stem", 3, 8)
+        if net is torch:
+            net.conv("conv", 8, 8, inputs=[stem])
+            net.norm("norm", 8)
+            net.op("relu", "relu")
+        for source, kind in zip([stem, None, None, None], ("gelu", "tanh", "sigmoid", "silu"), strict=True):
+            net.op(kind, kind, inputs=None if source is None else [source])
+        if net is paddle:
+            net.conv("conv", 8, 8, inputs=[stem])
+            net.norm("norm", 8, activation="relu")
+        net.op("add", "add", inputs=[4 if net is paddle else 3, len(net.calls) - 1])
+    rows = match(torch.trace, paddle.trace)
+    assert pairs(rows)[2:4] == [("norm", None, "fused"), ("relu", "norm", "equivalent")]
+    assert [row.path for row in rows if row.match == "out-of-order"] == ["gelu", "tanh", "sigmoid", "silu"]
 
 
 def test_operations_in_the_wrong_order_stay_alone() -> None:
