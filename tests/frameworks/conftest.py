@@ -11,7 +11,7 @@ import pytest
 from aligndbg.frameworks.client import Child
 
 sys.path.insert(0, str(Path(__file__).parent))
-from child_calls import started  # noqa: E402
+from child_calls import started
 
 
 @pytest.fixture(scope="module")
