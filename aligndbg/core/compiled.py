@@ -64,7 +64,7 @@ def _unkey(key):
 
 @njit(forceinline=True, fastmath=_FINITE, error_model="numpy")
 def _sums(a, b, d, ratio, atol, rtol):
-    """Sum of |d|, of its squares, of a * b, of a^2 - b^2, elements over the tolerance; `ratio` receives the relative differences."""
+    """Sums of |d|, its squares, a * b and a^2 - b^2, elements over the tolerance; `ratio` receives the relative differences."""
     total, square, dot, cross, over = _ZERO, _ZERO, _ZERO, _ZERO, np.int32(0)
     for i in range(d.size):
         u, v, w = a[i], b[i], d[i]
@@ -228,9 +228,7 @@ def _compiled() -> Callable[..., None]:
     kernel: Callable[..., None]
     try:
         kernel = njit(_SIGNATURE, nogil=True, error_model="numpy", cache=True)(_measure)
-    except (
-        Exception
-    ):  # A cache that cannot be written or read must not cost the run; a fault of the kernel itself shows again below.
+    except Exception:  # A cache that cannot be written or read must not cost the run; a fault of the kernel shows again below.
         kernel = njit(_SIGNATURE, nogil=True, error_model="numpy")(_measure)
     return kernel
 

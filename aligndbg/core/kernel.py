@@ -26,7 +26,7 @@ _loading = threading.Lock()
 
 
 def warm() -> None:
-    """Load the kernel, or compile it at its first use on a machine. Takes seconds then: call it in a thread while the models load."""
+    """Load the kernel, or compile it at its first use on a machine: seconds, to be spent in a thread while the models load."""
     with _loading:
         _load()
 
@@ -44,7 +44,7 @@ def _load() -> Compiled | None:
     try:
         import numba
 
-        if numba.config.DISABLE_JIT:
+        if getattr(numba.config, "DISABLE_JIT", False):
             return None
         from aligndbg.core.compiled import measure
     except Exception:  # An absent, broken or foreign numba: the results are the same without it, only later.

@@ -182,9 +182,7 @@ def _holds(text: str, pattern: str) -> bool:
 
 
 def _begins(shape: tuple[int, ...], sizes: list[str]) -> bool:
-    return len(shape) >= len(sizes) and all(
-        wanted in ("*", "?", str(size)) for wanted, size in zip(sizes, shape, strict=False)
-    )
+    return len(shape) >= len(sizes) and all(wanted in ("*", "?", str(size)) for wanted, size in zip(sizes, shape, strict=False))
 
 
 def parse_while_typing(text: str) -> tuple[Keep | None, UsageError | None]:

@@ -18,7 +18,7 @@ FINITE, MEAN, SPREAD, LOW, HIGH, ZEROS, NAN, INF = range(8)
 
 # ... and, over the elements that are finite on both sides, the sums of the difference.
 BOTH, ABSOLUTE, SQUARE, TORCH_SQUARE, PADDLE_SQUARE, DOT, CROSS, RELATIVE, OVER, DIFF_NAN, DIFF_INF, AGREED = range(16, 28)
-"""DOT sums torch * paddle, CROSS torch^2 - paddle^2. AGREED counts the elements that are NaN, or the same infinity, on both sides."""
+"""DOT sums torch * paddle, CROSS torch^2 - paddle^2. AGREED counts elements that are NaN, or the same infinity, on both sides."""
 
 COLUMNS = 28
 
@@ -38,9 +38,9 @@ _COARSE = 256
 class Layout:
     """How a flat index falls on the plane of the last two axes, and on axis 1.
 
-    The plane has `rows` x `columns` elements, pooled to cells of `high` x `wide`: single elements, unless the plane is too large for
-    a copy. With four axes and more `channels` is the length of axis 1 and `inner` the number of planes in each of
-    its indices; with fewer axes the channels are the plane's rows or columns (`along`), and both are 1.
+    The plane has `rows` x `columns` elements, pooled to cells of `high` x `wide`: single elements, unless the plane is too large
+    for a copy. With four axes and more `channels` is the length of axis 1 and `inner` the number of planes in each of its
+    indices; with fewer axes the channels are the plane's rows or columns (`along`), and both are 1.
     """
 
     rows: int
@@ -95,9 +95,9 @@ def empty_row() -> Array:
 class Share:
     """What one thread has seen of two tensors.
 
-    `rows` are sums by the flat index that they start at, so that the total does not depend on which thread did what. `worst` and `places`
-    are |d|, largest first, and the flat indices of the worst finite elements; 0 is an empty place. `broken` are the lowest indices of
-    elements that are NaN or infinite and do not agree. `grid` (cells of the layout) and `channels` hold the largest |d|.
+    `rows` are sums by the flat index that they start at, so that the total does not depend on which thread did what. `worst` and
+    `places` are |d|, largest first, and the flat indices of the worst finite elements; 0 is an empty place. `broken` are the lowest
+    indices of elements that are NaN or infinite and do not agree. `grid` (cells of the layout) and `channels` hold the largest |d|.
     """
 
     grid: Array

@@ -139,7 +139,11 @@ def test_an_abandoned_run_is_partial(tmp_path: Path) -> None:
     with open_session(writer.path) as session:
         assert session.status == "partial"
         *_, last = replay(session)
-        assert isinstance(last, Notice) and last.level == "warning" and "partial: its run stopped with 1 of 2 layers compared" in last.message
+        assert (
+            isinstance(last, Notice)
+            and last.level == "warning"
+            and "partial: its run stopped with 1 of 2 layers compared" in last.message
+        )
 
 
 def test_a_crash_of_the_run_passes_through_and_leaves_a_partial_session(tmp_path: Path) -> None:

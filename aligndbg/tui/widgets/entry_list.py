@@ -32,8 +32,8 @@ class EntryList(OptionList):
         background: $background; border: round $foreground 25%; border-title-color: $text-muted; border-subtitle-color: $text-muted;
         height: 1fr; padding: 0; scrollbar-size-vertical: 1;
         background-tint: $background 0%; text-wrap: nowrap; text-overflow: ellipsis;
-        &:focus { background: $background; }
-        &:focus { border: heavy $accent; border-title-color: $text-accent; border-title-style: bold; background-tint: $background 0%; }
+        &:focus { background: $background; background-tint: $background 0%; }
+        &:focus { border: heavy $accent; border-title-color: $text-accent; border-title-style: bold; }
         & > .option-list--option { padding: 0 1; }
         & > .option-list--option-highlighted { background: $foreground 12%; color: $foreground; text-style: none; }
         &:focus > .option-list--option-highlighted { background: $primary 30%; color: $foreground; text-style: none; }
