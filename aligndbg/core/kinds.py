@@ -18,6 +18,9 @@ VIEW_LIKE = frozenset(
 HARMLESS_IN_EVAL = frozenset({"dropout", "identity", "clone"})
 """Kinds that hand their input on in eval. Not so a Dropout whose `mode` is `downscale_in_infer`: it scales."""
 
+MOVES_NOTHING = frozenset("reshape flatten squeeze unsqueeze cast clone shape new_zeros".split())
+"""Kinds that keep every element and their order: one without a partner explains no difference in values."""
+
 KEEPS_WHEN_SAME_SHAPE = frozenset("reshape flatten squeeze unsqueeze expand pad adaptive_avg_pool1d adaptive_avg_pool2d".split())
 """Kinds that hand their input on where it has the output's shape already."""
 

@@ -126,6 +126,9 @@ _READERS: Mapping[str, Callable[[BinaryIO], dict[str, Array]]] = {
     ".safetensors": _read_safetensors,
 }
 
+READABLE = frozenset(_READERS)
+"""Suffixes of the checkpoints that are read here."""
+
 
 def _plain(tensors: Mapping[str, Array]) -> dict[str, Array]:
     """The tensors as the formats want them: C order, the machine's byte order."""

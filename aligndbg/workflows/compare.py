@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aligndbg.core.diff import diff
+from aligndbg.core.judgement import Measured
 from aligndbg.core.layers import LayerPair, Trace
-from aligndbg.core.stats import Diff
 from aligndbg.core.tolerance import Tolerances
 from aligndbg.frameworks import wire
 from aligndbg.frameworks.channel import Lease
 from aligndbg.frameworks.client import Child, listen
 from aligndbg.workflows.sides import Arrays, Sides, Traces
 
-Measured = Diff | None
-"""A layer's diff; None where the shapes differ."""
-
-OnLayer = Callable[[int, Measured], None]
+OnLayer = Callable[[int, Measured, Arrays, Arrays], None]
+"""Takes a row's index, its diff, and both sides' outputs, which must be copied to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class Comparison:
 
 
 def compare(sides: Sides, layers: Sequence[LayerPair], inputs: Arrays, tolerances: Tolerances, on_layer: OnLayer) -> Comparison:
-    """Run both sides on `inputs` and diff every paired layer; `on_layer` gets each row's index and diff in the order they are known."""
+    """Run both sides on `inputs` and diff every paired layer; `on_layer` hears of each as soon as it is known."""
     meeting = _Meeting(sides, layers, tolerances, on_layer)
     for child in sides.both:
         child.send(wire.Run(meeting.wanted(child.side)), list(inputs))
@@ -116,10 +114,11 @@ class _Meeting:
             self._first[side][row.index] = leases
             return
         torch, paddle = (leases, partner) if side == "torch" else (partner, leases)
-        self.diffs[row.index] = self._diff(row, [lease.array for lease in torch], [lease.array for lease in paddle])
+        outputs = [lease.array for lease in torch], [lease.array for lease in paddle]
+        self.diffs[row.index] = self._diff(row, *outputs)
+        self.on_layer(row.index, self.diffs[row.index], *outputs)
         for lease in (*torch, *paddle):
             lease.release()
-        self.on_layer(row.index, self.diffs[row.index])
 
     def _diff(self, row: LayerPair, torch: Arrays, paddle: Arrays) -> Measured:
         """The worst output's diff: most elements over the tolerance, then the largest |d|."""
@@ -133,8 +132,8 @@ class _Meeting:
     def _unblock(self) -> None:
         """Copy what a blocked side waits behind, where the other side can no longer bring its partner.
 
-        A side that is ahead waits for the other: that bounds the memory. Where the order of calls crosses, both may wait for each other,
-        or one for a layer that the other has behind it.
+        A side that is ahead waits for the other: that bounds the memory. Where the order of calls crosses, both may wait for
+        each other, or one for a layer that the other has behind it.
         """
         for side in tuple(self._blocked):
             other = "paddle" if side == "torch" else "torch"
