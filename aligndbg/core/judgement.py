@@ -87,11 +87,12 @@ def _breach(diff: Measured) -> str:
 
 
 def _shapes(row: LayerPair) -> str:
-    pairs = zip(row.torch.outputs if row.torch else (), row.paddle.outputs if row.paddle else (), strict=False)
-    found = next(((one.shape, other.shape) for one, other in pairs if one.shape != other.shape), None)
-    if found is None:
-        return "the number of outputs differs"
-    return f"torch {list(found[0])}, Paddle {list(found[1])}"
+    """What the first output's shapes, which every table shows, do not say."""
+    one, other = (call.outputs if call else () for call in (row.torch, row.paddle))
+    if len(one) != len(other):
+        return f"torch has {len(one)} outputs, Paddle {len(other)}"
+    place = next(place for place, (mine, others) in enumerate(zip(one, other, strict=True)) if mine.shape != others.shape)
+    return f"output {place}: {list(one[place].shape)} in torch, {list(other[place].shape)} in Paddle" if place else ""
 
 
 def _both(one: Upstream, other: Upstream) -> Upstream:

@@ -58,6 +58,14 @@ def pair_files() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def nearest_pairs() -> tuple[str, ...]:
+    """Names of the pairs in the nearest folder of models that has any, sorted."""
+    for folder in model_folders():
+        if found := sorted(name for name, _ in _scan(folder, "", DEPTH)):
+            return tuple(found)
+    return ()
+
+
 def find_pair(name: str) -> PairSpec:
     """The pair that `name` means: its name, the last part of it where only one ends so, its folder, or its file.
 

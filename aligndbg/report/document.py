@@ -70,4 +70,4 @@ LABEL = 13
 
 def field(label: str, *pieces: str | Span) -> Paragraph:
     """`label        value`, the value's own lines below each other."""
-    return Paragraph((Span(label.ljust(LABEL), "dim"), *line(*pieces).spans), LABEL)
+    return Paragraph((Span(f"{label} ".ljust(LABEL), "dim"), *line(*pieces).spans), LABEL)

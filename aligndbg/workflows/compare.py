@@ -13,6 +13,7 @@ from aligndbg.core.diff import diff
 from aligndbg.core.judgement import Measured
 from aligndbg.core.layers import LayerPair, Trace
 from aligndbg.core.tolerance import Tolerances
+from aligndbg.errors import EnvironmentFault
 from aligndbg.frameworks import wire
 from aligndbg.frameworks.channel import Lease
 from aligndbg.frameworks.client import Child, listen
@@ -48,9 +49,14 @@ def compare(sides: Sides, layers: Sequence[LayerPair], inputs: Arrays, tolerance
     )
 
 
-def same_calls(one: Trace, other: Trace) -> bool:
-    """Whether two forwards of one model ran the same calls in the same order."""
-    return [(call.path, call.kind) for call in one.calls] == [(call.path, call.kind) for call in other.calls]
+def require_same_calls(before: Traces, now: Traces) -> None:
+    """EnvironmentFault where a model ran other calls than the ones that were paired."""
+    for side, one, other in (("torch", before.torch, now.torch), ("paddle", before.paddle, now.paddle)):
+        if [(call.path, call.kind) for call in one.calls] != [(call.path, call.kind) for call in other.calls]:
+            raise EnvironmentFault(
+                f"{side}: two forwards of one model ran different layers ({len(one.calls)} calls, then {len(other.calls)})",
+                "a model that decides by chance or by its batch cannot be compared call by call; fix what it decides",
+            )
 
 
 def with_calls(layers: Sequence[LayerPair], traces: Traces) -> tuple[LayerPair, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -11,7 +12,7 @@ from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import AligndbgError, ChildDied, EnvironmentFault
 from aligndbg.store import entries
 from aligndbg.store.layout import REPORT
-from aligndbg.store.session import Session
+from aligndbg.store.session import Session, open_session
 from aligndbg.store.snapshot import Failure
 from aligndbg.store.writer import SessionWriter
 from aligndbg.weights.plan import WeightPlan
@@ -65,6 +66,20 @@ def replay(session: Session) -> Iterator[Event]:
             yield Notice("info", f"this run still goes on in process {snapshot.writer.pid}; what it has shown so far is here")
         case _:
             yield Notice("warning", f"this session is partial: its run stopped with {len(compared)} of {layers} layers compared")
+
+
+class Replay:
+    """A stored run as a source of events."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def events(self) -> Iterator[Event]:
+        with open_session(self._path) as session:
+            yield from replay(session)
+
+    def cancel(self) -> None:
+        """Nothing runs that could be stopped."""
 
 
 def load_report(session: Session) -> Report:

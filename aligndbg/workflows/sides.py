@@ -157,7 +157,6 @@ class Sides:
         return isinstance(message, wire.Done)
 
 
-
 @contextlib.contextmanager
 def open_sides(pair: PairSpec, logs: Path, arena_bytes: int, tell: Tell, stop: Stop) -> Iterator[Sides]:
     """Start both children; they are ended with the block, and killed when a stop is asked for."""
@@ -191,4 +190,3 @@ def batch_of(inputs: Arrays) -> int:
     """Size of the batch axis if all inputs have the same, else 1."""
     sizes = {value.shape[0] if value.ndim else 1 for value in inputs}
     return int(sizes.pop()) if len(sizes) == 1 else 1
-

@@ -1,0 +1,5 @@
+import sys
+
+from aligndbg.cli import main
+
+sys.exit(main())

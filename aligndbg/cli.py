@@ -1,0 +1,191 @@
+"""The command line: options, and which command they belong to (DESIGN 6.1)."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, TextIO
+
+import aligndbg
+from aligndbg.commands import COMMANDS
+from aligndbg.errors import AligndbgError, Interrupted, UsageError
+from aligndbg.report.display import KINDS
+
+EPILOG = f"""commands:
+{chr(10).join(f"  {name:<10} {words}" for name, words in COMMANDS.items())}
+
+`aligndbg PAIR` opens the app on a pair, `aligndbg` alone the list of pairs and sessions; `aligndbg COMMAND --help` says more.
+exit codes: 0 aligned, 1 mismatch, 2 wrong usage, 3 environment, 4 cannot be paired, 130 interrupted
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells of a wrong option as every other error is told."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"`{self.prog} --help` lists the options")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        options = parse(arguments)
+        module, _, function = options.run.partition(":")
+        code: int = getattr(importlib.import_module(f"aligndbg.commands.{module}"), function)(options)
+        sys.stdout.flush()
+        return code
+    except AligndbgError as error:
+        return _tell(error)
+    except KeyboardInterrupt:
+        return _tell(Interrupted("interrupted"))
+    except BrokenPipeError:
+        # The reader of the results has gone. Python would complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options with `run`, `MODULE:FUNCTION` of aligndbg.commands."""
+    rest = [word for word in arguments if word != "--headless"]
+    if rest and rest[0] in COMMANDS:
+        command, words = rest[0], rest[1:]
+    elif len(rest) < len(arguments):
+        command, words = "report", rest
+    else:
+        return _app_parser().parse_args(rest)
+    return _PARSERS[command](Parser(f"aligndbg {command}", description=COMMANDS[command])).parse_args(words)
+
+
+def _tell(error: AligndbgError, stream: TextIO | None = None) -> int:
+    from aligndbg.report.terminal import write
+    from aligndbg.report.text import error_document
+
+    write(error_document(error), stream or sys.stderr)
+    return error.exit_code
+
+
+def _app_parser() -> Parser:
+    parser = Parser(
+        "aligndbg",
+        usage="aligndbg [PAIR] [options]\n       aligndbg COMMAND ...\n       aligndbg --headless report [PAIR ...]",
+        description=aligndbg.__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pair", nargs="?", metavar="PAIR", help="a pair's name, its folder or its pair.yaml")
+    parser.add_argument("--watch", action="store_true", help="run again whenever the pair's files change")
+    parser.add_argument("--headless", action="store_true", help="no app: the same as the command report")
+    parser.add_argument("--version", action="version", version=f"aligndbg {aligndbg.__version__}")
+    _add_run_options(parser)
+    parser.set_defaults(run="app:open_app")
+    return parser
+
+
+def _report_parser(parser: Parser) -> Parser:
+    parser.add_argument("pairs", nargs="*", metavar="PAIR", help="default: every pair of the nearest models/ folder")
+    _add_run_options(parser)
+    _add_display(parser)
+    parser.add_argument("--json", metavar="FILE", help="write the report as JSON; - is standard output")
+    parser.add_argument("--md", metavar="FILE", help="write it as Markdown; - is standard output")
+    parser.set_defaults(run="report:report")
+    return parser
+
+
+def _convert_parser(parser: Parser) -> Parser:
+    parser.add_argument("pair", nargs="?", metavar="PAIR")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT.pdparams", help="the Paddle checkpoint to write")
+    parser.add_argument("--plan", metavar="FILE.json", help="write the plan of the conversion; - is standard output")
+    _add_run_options(parser)
+    _add_display(parser)
+    parser.set_defaults(run="convert:convert")
+    return parser
+
+
+def _pairs_parser(parser: Parser) -> Parser:
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=Parser)
+    parser.set_defaults(run="pairs:list_all", json=False)
+    listing = actions.add_parser("list", help="every pair that is found here")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(run="pairs:list_all")
+    check = actions.add_parser("check", help="read pair.yaml and build both models, without a comparison")
+    check.add_argument("names", nargs="*", metavar="PAIR")
+    check.set_defaults(run="pairs:check")
+    new = actions.add_parser("new", help="make models/NAME/ with a pair.yaml and two model files to fill in")
+    new.add_argument("name", metavar="NAME")
+    new.set_defaults(run="pairs:new")
+    return parser
+
+
+def _sessions_parser(parser: Parser) -> Parser:
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=Parser)
+    parser.set_defaults(run="sessions:list_all", json=False, sessions=None)
+    listing = actions.add_parser("list", help="newest first")
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(run="sessions:list_all")
+    show = actions.add_parser("show", help="open a session in the app; print it where there is no terminal")
+    show.add_argument(
+        "session", metavar="SESSION", nargs="?", default="latest", help="name, unambiguous part of it, path, or latest"
+    )
+    show.add_argument("--text", action="store_true", help="print it")
+    show.set_defaults(run="sessions:show")
+    export = actions.add_parser("export", help="the stored report as JSON or Markdown")
+    export.add_argument("session", metavar="SESSION")
+    export.add_argument("--json", metavar="FILE", help="- is standard output")
+    export.add_argument("--md", metavar="FILE", help="- is standard output")
+    export.set_defaults(run="sessions:export")
+    rm = actions.add_parser("rm", help="delete sessions")
+    rm.add_argument("names", nargs="+", metavar="SESSION")
+    rm.set_defaults(run="sessions:remove_all")
+    for action in (parser, listing, show, export, rm):
+        action.add_argument("--sessions", metavar="DIR", default=argparse.SUPPRESS, help="where the sessions are")
+    return parser
+
+
+def _doctor_parser(parser: Parser) -> Parser:
+    for side in ("torch", "paddle"):
+        parser.add_argument(f"--{side}-python", metavar="PYTHON", help=f"the interpreter that has {side}")
+    parser.set_defaults(run="doctor:doctor")
+    return parser
+
+
+def _serve_parser(parser: Parser) -> Parser:
+    parser.add_argument("pair", nargs="?", metavar="PAIR")
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.set_defaults(run="serve:serve")
+    return parser
+
+
+def _add_run_options(parser: Parser) -> None:
+    adhoc = parser.add_argument_group("a pair without a file")
+    adhoc.add_argument("--torch", metavar="MODULE:CALLABLE", help="the torch model; FILE.py:CALLABLE too")
+    adhoc.add_argument("--paddle", metavar="MODULE:CALLABLE", help="its port")
+    run = parser.add_argument_group("in place of what pair.yaml says")
+    run.add_argument("--input", metavar="KIND", help="ones, zeros, randn, rand, FILE.npy, FILE.npz or a picture")
+    run.add_argument("--shape", metavar="1,3,224,224", help="the input's shape")
+    run.add_argument("--seed", type=int, help="of random inputs and weights")
+    run.add_argument("--weights", metavar="SOURCE", help="auto, pretrained, kaiming, default or a file")
+    run.add_argument("--atol", type=float, help="an element agrees within atol + rtol * |torch|")
+    run.add_argument("--rtol", type=float)
+    run.add_argument("--torch-python", metavar="PYTHON", help="the interpreter of the torch side")
+    run.add_argument("--paddle-python", metavar="PYTHON", help="the interpreter of the Paddle side")
+    run.add_argument("--device", default="cpu", metavar="cpu|gpu:0")
+    run.add_argument("--sessions", metavar="DIR", help="where the run is stored")
+
+
+def _add_display(parser: Parser) -> None:
+    parser.add_argument("--display", choices=KINDS, default="auto", help="progress on standard error (default: auto)")
+
+
+_PARSERS = {
+    "report": _report_parser,
+    "convert": _convert_parser,
+    "pairs": _pairs_parser,
+    "sessions": _sessions_parser,
+    "doctor": _doctor_parser,
+    "serve": _serve_parser,
+}

@@ -1,0 +1,19 @@
+"""What each command does: options in, use case, result out. One file a command, imported when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+
+COMMANDS = {
+    "report": "compare pairs without the app; the exit code is the verdict",
+    "convert": "write torch's weights as a Paddle checkpoint",
+    "pairs": "list pairs, check one, make a new one",
+    "sessions": "list, show, export or remove stored runs",
+    "doctor": "say what this machine has and what it lacks",
+    "serve": "the app in a browser",
+}
+
+
+def nearest_command(word: str) -> str:
+    """The command that `word` may be a slip for, `""` where there is none."""
+    return next(iter(difflib.get_close_matches(word, COMMANDS, 1, 0.7)), "")

@@ -1,0 +1,90 @@
+"""`aligndbg` and `aligndbg PAIR`: the app."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from aligndbg.commands import report
+from aligndbg.commands.options import device_of, given, on_this_machine, pair_of, settings_of
+from aligndbg.pairs.discovery import find_pair, list_pairs
+from aligndbg.pairs.schema import PairSpec
+from aligndbg.settings import Settings
+from aligndbg.store.listing import SessionSummary, list_sessions
+from aligndbg.tui.app import AligndbgApp, HomeApp, InspectApp
+from aligndbg.tui.run import Entry, Run, Target
+from aligndbg.tui.terminal import run_app
+from aligndbg.workflows.inspect import Inspection
+from aligndbg.workflows.record import Replay
+
+READ_ONLY = "this is a stored run; `aligndbg PAIR` makes a new one"
+
+
+def open_app(options: Namespace) -> int:
+    if options.headless:
+        return report.report(
+            Namespace(**{**vars(options), "pairs": [options.pair] if options.pair else [], "json": None, "md": None})
+        )
+    settings, device = settings_of(options), device_of(options)
+    if options.pair is None and options.torch is None and options.paddle is None:
+        return run(HomeApp(lambda: pair_entries(settings), lambda: session_entries(settings)), settings)
+    pair = pair_of(options.pair, options, settings)
+
+    def start() -> Run:
+        # Read again: pair.yaml may have been edited since.
+        return Inspection(pair_of(options.pair, options, settings), settings, given(options), device)
+
+    return run(InspectApp(pair.name, start, watch_paths=lambda: watched(pair), watching=options.watch), settings)
+
+
+def open_session(path: Path, settings: Settings) -> int:
+    """A stored run in the app; no framework is needed."""
+    return run(InspectApp(path.name, lambda: Replay(path), read_only=READ_ONLY), settings)
+
+
+def run(app: AligndbgApp, settings: Settings) -> int:
+    headline = run_app(app, settings.logs / "app.log")
+    if headline:
+        sys.stdout.write(f"{headline}\n")
+    return 0
+
+
+def watched(pair: PairSpec) -> Iterator[Path]:
+    """The files that a pair is made of: its pair.yaml, both models' files and the Python files beside them."""
+    found: dict[Path, None] = {}
+    if pair.path is not None:
+        found[pair.path] = None
+    for model in (pair.torch.model, pair.paddle.model):
+        file = pair.root / model.rpartition(":")[0]
+        if file.suffix == ".py":
+            found[file.resolve()] = None
+            found.update(dict.fromkeys(sorted(file.resolve().parent.glob("*.py"))))
+    yield from found
+
+
+def pair_entries(settings: Settings) -> Sequence[Entry]:
+    return [
+        Entry(entry.name, entry.description, target=None if entry.error else _target(entry.name, settings), error=entry.error)
+        for entry in list_pairs()
+    ]
+
+
+def session_entries(settings: Settings) -> Sequence[Entry]:
+    return [_session_entry(session) for session in list_sessions(settings.sessions)]
+
+
+def _target(name: str, settings: Settings) -> Target:
+    def pair() -> PairSpec:
+        return on_this_machine(find_pair(name), settings)
+
+    return Target(name, lambda: Inspection(pair(), settings, {}), watch_paths=lambda: watched(pair()))
+
+
+def _session_entry(session: SessionSummary) -> Entry:
+    if session.error:
+        return Entry(session.name, error=session.error)
+    when = f"{session.created[:16].replace('T', ' ')} UTC"
+    target = Target(session.name, lambda: Replay(session.path), READ_ONLY)
+    return Entry(session.pair, session.headline or session.status, when, session.verdict, target)
