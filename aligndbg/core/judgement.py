@@ -17,7 +17,11 @@ Measured = Diff | None
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What a row's inputs come from: the nearest compared rows, and the rows on the way that compute and have no partner."""
+    """What a row's inputs come from: the nearest compared rows, and the rows on the way that compute and have no partner.
+
+    Compared rows that stand after the row are left out: where the two sides run in another order, each of two rows may read the
+    other, and the first of them must not be excused by the second.
+    """
 
     compared: frozenset[int]
     alone: frozenset[int]
@@ -31,7 +35,7 @@ class Judge:
         self._diffs = diffs
         torch = _Flow(layers, lambda row: row.torch)
         paddle = _Flow(layers, lambda row: row.paddle)
-        self._upstream = {row.index: _both(torch.upstream(row), paddle.upstream(row)) for row in layers}
+        self._upstream = {row.index: _both(row.index, torch.upstream(row), paddle.upstream(row)) for row in layers}
         self._readers: dict[int, list[int]] = {}
         for index, upstream in self._upstream.items():
             for row in upstream.alone:
@@ -91,12 +95,15 @@ def _shapes(row: LayerPair) -> str:
     one, other = (call.outputs if call else () for call in (row.torch, row.paddle))
     if len(one) != len(other):
         return f"torch has {len(one)} outputs, Paddle {len(other)}"
-    place = next(place for place, (mine, others) in enumerate(zip(one, other, strict=True)) if mine.shape != others.shape)
+    differing = (place for place, (mine, others) in enumerate(zip(one, other, strict=True)) if mine.shape != others.shape)
+    # The calls may be those of a smaller batch, on which no shape differs.
+    place = next(differing, 0)
     return f"output {place}: {list(one[place].shape)} in torch, {list(other[place].shape)} in Paddle" if place else ""
 
 
-def _both(one: Upstream, other: Upstream) -> Upstream:
-    return Upstream(one.compared | other.compared, one.alone | other.alone)
+def _both(index: int, one: Upstream, other: Upstream) -> Upstream:
+    before = frozenset(row for row in one.compared | other.compared if row < index)
+    return Upstream(before, one.alone | other.alone)
 
 
 class _Flow:

@@ -89,7 +89,7 @@ class Inspection:
             environment = dict(sides.environment)
         layers = with_calls(prepared.layers, comparison.traces)
         if layers != prepared.layers:
-            prepared = replace(prepared, layers=layers)
+            prepared, judge = replace(prepared, layers=layers), Judge(layers, diffs)
             tell(LayersPaired(layers))
         _, outputs_agree = compare_outputs(
             comparison.torch_outputs, comparison.paddle_outputs, pair.tolerance.atol, pair.tolerance.rtol
