@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import aligndbg
 from aligndbg.commands import COMMANDS
@@ -23,7 +23,10 @@ exit codes: 0 aligned, 1 mismatch, 2 wrong usage, 3 environment, 4 cannot be pai
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells of a wrong option as every other error is told."""
+    """Tells of a wrong option as every other error is told. No option can be cut short: a later one would make that ambiguous."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"`{self.prog} --help` lists the options")

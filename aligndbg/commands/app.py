@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aligndbg.commands import report
 from aligndbg.commands.options import device_of, given, on_this_machine, pair_of, settings_of
 from aligndbg.pairs.discovery import find_pair, list_pairs
 from aligndbg.pairs.schema import PairSpec
@@ -23,10 +22,6 @@ READ_ONLY = "this is a stored run; `aligndbg PAIR` makes a new one"
 
 
 def open_app(options: Namespace) -> int:
-    if options.headless:
-        return report.report(
-            Namespace(**{**vars(options), "pairs": [options.pair] if options.pair else [], "json": None, "md": None})
-        )
     settings, device = settings_of(options), device_of(options)
     if options.pair is None and options.torch is None and options.paddle is None:
         return run(HomeApp(lambda: pair_entries(settings), lambda: session_entries(settings)), settings)

@@ -25,7 +25,12 @@ def settings_of(options: Namespace) -> Settings:
     """The machine's settings with `--sessions`."""
     settings = load_settings()
     folder = getattr(options, "sessions", None)
-    return replace(settings, sessions=Path(folder).expanduser().absolute()) if folder else settings
+    if not folder:
+        return settings
+    path = Path(folder).expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--sessions: {folder} is not a folder", "name a folder; it is made where it is missing")
+    return replace(settings, sessions=path)
 
 
 def pair_of(name: str | None, options: Namespace, settings: Settings) -> PairSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from aligndbg.report.display import Display, open_display
 from aligndbg.report.markdown import markdown
 from aligndbg.report.table import pairs_document, worst_exit_code
 from aligndbg.report.terminal import write
-from aligndbg.report.text import report_document
+from aligndbg.report.text import error_document, report_document
 from aligndbg.settings import Settings
 from aligndbg.workflows.events import RunEnded, RunFailed, RunStarted, SideReady
 from aligndbg.workflows.inspect import Inspection, shown_path
@@ -39,8 +39,9 @@ def report(options: Namespace) -> int:
     reports: list[Report] = []
     try:
         for name in names:
-            reports.append(_run(name, options, settings, device, display, several))
-            if printed:
+            reports.append(_run(name, options, settings, device, display))
+            # A run that failed has no result: standard error has told why.
+            if printed and reports[-1].verdict != "error":
                 write(report_document(reports[-1]), sys.stdout)
                 if several:
                     sys.stdout.write("\n")
@@ -62,19 +63,17 @@ def json_of(reports: Sequence[Report]) -> bytes:
     return msgspec.json.format(b"[" + b",".join(to_json(each) for each in reports) + b"]", indent=1) + b"\n"
 
 
-def _run(name: str | None, options: Namespace, settings: Settings, device: str, display: Display, several: bool) -> Report:
-    """One pair's report. Of several pairs, one that cannot be loaded is a row of the table; alone it is an error."""
+def _run(name: str | None, options: Namespace, settings: Settings, device: str, display: Display) -> Report:
+    """One pair's report, be it of a pair that could not even be loaded."""
     try:
         pair = pair_of(name, options, settings)
+        return run_pair(pair, settings, given(options), device, display)
     except AligndbgError as error:
-        if not several:
-            raise
-        return failed_report(name or "", error)
-    return run_pair(pair, settings, given(options), device, display)
+        return _failed(name or "", error)
 
 
 def run_pair(pair: PairSpec, settings: Settings, asked: dict[str, Any], device: str, display: Display) -> Report:
-    """Compare, show the progress, and say how it ended."""
+    """Compare, show the progress, and say how it ended. Raises AligndbgError where no session can be written."""
     environment: dict[str, Any] = {}
     session = None
     for event in Inspection(pair, settings, asked, device).events():
@@ -87,5 +86,14 @@ def run_pair(pair: PairSpec, settings: Settings, asked: dict[str, Any], device: 
             case RunEnded(found):
                 return found
             case RunFailed(error):
-                return failed_report(pair.name, error, environment, session)
+                return _failed(pair.name, error, environment, session)
     raise AssertionError("a run ends in RunEnded or RunFailed")
+
+
+def _failed(
+    pair: str, error: AligndbgError, environment: Mapping[str, Mapping[str, Any]] | None = None, session: str | None = None
+) -> Report:
+    report = failed_report(pair, error, environment, session)
+    if report.verdict == "error":
+        write(error_document(error), sys.stderr)
+    return report
