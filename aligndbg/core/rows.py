@@ -240,6 +240,19 @@ class Outline:
             self._kept = [row.layer != NO_ROW and keep(self.layers[row.layer], self.results[row.layer]) for row in self.rows]
         self._count_kept()
 
+    def take_over(self, old: Outline) -> None:
+        """The folds and the filter of an earlier run, by path."""
+        if old.keep is None:
+            self.folded = self._same_groups(old, old.folded)
+        else:
+            self.folded = self._same_groups(old, old._unfiltered_folds)
+            self.filter(old.keep)
+            self.folded = self._same_groups(old, old.folded)
+
+    def _same_groups(self, old: Outline, groups: set[int]) -> set[int]:
+        paths = {old.rows[index].path for index in groups}
+        return {index for index, row in enumerate(self.rows) if self.is_group(index) and row.path in paths}
+
     @property
     def filtered(self) -> bool:
         return self.keep is not None

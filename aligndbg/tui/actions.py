@@ -21,7 +21,8 @@ class Action:
     footer: bool = False
 
 
-LISTS = ("table", "detail", "list")
+LISTS = ("table", "detail", "list", "page")
+PANES = ("compare", "home")
 
 ACTIONS: tuple[Action, ...] = (
     Action("line_down", ("j", "down"), "Move", "Down", "one line down", LISTS),
@@ -32,45 +33,38 @@ ACTIONS: tuple[Action, ...] = (
     Action("page_up", ("pageup", "ctrl+b"), "Move", "Page up", "a page up", LISTS),
     Action("top", ("g", "home"), "Move", "Top", "to the first line", LISTS),
     Action("bottom", ("G", "end"), "Move", "Bottom", "to the last line", LISTS),
-    Action(
-        "open",
-        ("enter",),
-        "Move",
-        "Open",
-        "details of a layer; fold or unfold a group; open a pair or a session",
-        ("table", "list"),
-    ),
-    Action("next_pane", ("tab",), "Move", "Pane", "to the next pane", ("compare", "home"), True),
-    Action("previous_pane", ("shift+tab",), "Move", "Previous pane", "to the previous pane", ("compare", "home")),
-    Action("back", ("escape",), "Move", "Back", "clear the filter, leave zoom and details, go home; never quits", ("compare",)),
+    Action("open", ("enter",), "Move", "Open", "details of a layer; fold or unfold a group", ("table",)),
+    Action("open", ("enter",), "Move", "Open", "open the pair or the session", ("list",), True),
+    Action("next_pane", ("tab",), "Move", "Pane", "to the next pane", PANES, True),
+    Action("previous_pane", ("shift+tab",), "Move", "Previous pane", "to the previous pane", PANES),
+    Action("back", ("escape",), "Move", "Back", "leave zoom and details, clear filter and order, go home", ("compare",)),
+    Action("back", ("escape",), "Move", "Back", "clear the filter", ("home",)),
     Action("next_mismatch", ("n",), "Find", "Mismatch", "to the next mismatching layer", ("compare",), True),
     Action("previous_mismatch", ("N",), "Find", "Previous mismatch", "to the mismatching layer before", ("compare",)),
     Action("first", ("f",), "Find", "First", "to the first born layer, or the first mismatch", ("compare",), True),
-    Action("filter", ("slash",), "Find", "Filter", "filter the layers while typing", ("compare", "home"), True),
-    Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", ("compare", "home")),
+    Action("filter", ("slash",), "Find", "Filter", "filter while typing", PANES, True),
+    Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", PANES),
     Action("leave", ("escape",), "Find", "Clear", "while typing: show all again", ("filter",), True),
     Action("done", ("enter", "down"), "Find", "To the rows", "while typing: keep the filter and go to the rows", ("filter",), True),
     Action("fold", ("space",), "Tree", "Fold", "fold or unfold the group", ("table",), True),
-    Action("close", ("h", "left"), "Tree", "Close", "fold the group, or go to the one around", ("table",)),
-    Action("expand", ("l", "right"), "Tree", "Expand", "unfold the group, or go into it", ("table",)),
+    Action("close", ("h", "left"), "Tree", "Fold or leave", "fold the group, or go to the one around", ("table",)),
+    Action("expand", ("l", "right"), "Tree", "Unfold or enter", "unfold the group, or go into it", ("table",)),
     Action("fold_all", ("E",), "Tree", "Fold all", "fold all groups, or unfold all", ("compare",)),
-    Action("sort", ("s",), "Tree", "Sort", "sort layers by max|d|, or back to the tree", ("compare",)),
-    Action("zoom", ("z",), "View", "Zoom", "give the focused pane the whole width, or back", ("compare",), True),
-    Action("notices", ("i",), "View", "Notices", "all notices, and what the children said last", ("compare",)),
+    Action("sort", ("s",), "Tree", "Sort", "largest max|d| first, or back to the tree", ("compare",)),
+    Action("zoom", ("z",), "View", "Zoom", "give the focused pane the whole width, or back", ("compare",)),
+    Action("notices", ("i",), "View", "Notices", "all of the run: notices, last words of a child, environment", ("compare",)),
+    Action("dismiss", ("escape", "enter", "q", "i", "question_mark"), "View", "Close", "close a page such as this one", ("page",)),
     Action("theme", ("ctrl+t",), "View", "Dark or light", "switch between the dark and the light theme", ("app",)),
-    Action("rerun", ("r",), "Run", "Re-run", "run again in fresh children", ("compare",), True),
-    Action("watch", ("w",), "Run", "Watch", "re-run whenever the pair's files change, or stop", ("compare",)),
-    Action(
-        "copy",
-        ("y",),
-        "Run",
-        "Copy",
-        "copy the layer's line; its details where they are focused; or the selected text",
-        ("compare",),
-    ),
-    Action("copy_report", ("Y",), "Run", "Copy report", "copy the report as Markdown", ("compare",)),
+    Action("rerun", ("r",), "Run", "Run", "run again in fresh children", ("compare",), True),
+    Action("reload", ("r",), "Run", "Reload", "read the lists again", ("home",)),
+    Action("watch", ("w",), "Run", "Watch", "run again whenever the pair's files change, or stop", ("compare",)),
+    Action("copy", ("y",), "Copy", "Copy", "the selected text; else the layer's line, or its details where focused", ("compare",)),
+    Action("copy", ("y",), "Copy", "Copy", "the selected text, or the line", ("home",)),
+    Action("copy", ("y",), "Copy", "Copy", "on a page: the selected text, or the page", ("page",)),
+    Action("copy_report", ("Y",), "Copy", "Copy report", "the report as Markdown", ("compare",)),
     Action("help", ("question_mark",), "App", "Help", "this page", ("app",), True),
-    Action("command_palette", ("ctrl+p",), "App", "Palette", "every action and every layer, by name", ("app",)),
+    Action("command_palette", ("ctrl+p",), "App", "Palette", "every action and every layer, by name", ("app",), True),
+    Action("suspend_process", ("ctrl+z",), "App", "Suspend", "to the shell; `fg` comes back", ("app",)),
     Action("quit", ("q", "ctrl+c"), "App", "Quit", "quit at once; a running comparison is stopped", ("app",), True),
 )
 
@@ -90,7 +84,7 @@ KEY_NAMES = {
 
 
 def key_text(key: str) -> str:
-    return KEY_NAMES.get(key, key)
+    return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
 
 
 def actions_of(places: Iterable[str]) -> tuple[Action, ...]:

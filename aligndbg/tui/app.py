@@ -11,7 +11,7 @@ from textual.app import App, SystemCommand
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from aligndbg.tui.actions import Action, actions_of, bindings
+from aligndbg.tui.actions import Action, actions_of, bindings, key_text
 from aligndbg.tui.feed import Feed
 from aligndbg.tui.run import List, Run, Target
 from aligndbg.tui.theme import DARK, LIGHT
@@ -27,6 +27,9 @@ class AligndbgApp(App[str]):
     ENABLE_COMMAND_PALETTE = True
     CSS = """
     Toast { background: $panel; }
+    SearchIcon { display: none; }
+    Footer { background: $background; }
+    .-wide FooterKey, .-broad FooterKey { padding: 0 1 0 0; }
     * { scrollbar-color: $foreground 25%; scrollbar-color-hover: $foreground 40%; scrollbar-color-active: $accent;
         scrollbar-background: $background; scrollbar-background-hover: $background; scrollbar-background-active: $background; }
     """
@@ -53,22 +56,22 @@ class AligndbgApp(App[str]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for action, node in self.available(screen):
             if action.name != "command_palette":
-                yield SystemCommand(f"{action.label} ({action.keys[0]})", action.help, partial(self.run_action, action.name, node))
+                title = f"{action.label} ({key_text(action.keys[0])})"
+                yield SystemCommand(title, action.help, partial(self.run_action, action.name, node))
         yield SystemCommand("Theme …", "choose among all themes", self.search_themes)
 
     def available(self, screen: Screen[object]) -> Iterator[tuple[Action, DOMNode]]:
-        """Every action that means something on this screen, and where it is carried out."""
-        places: dict[str, DOMNode] = {"app": self, **getattr(screen, "places", {})}
+        """Every action that means something on this screen, and the first of its places that carries it out."""
+        places: dict[str, DOMNode] = {**getattr(screen, "places", {}), "app": self}
         for action in actions_of(places):
-            place = next(place for place in action.places if place in places)
-            yield action, places[place]
+            yield action, next(node for place, node in places.items() if place in action.places)
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
     def action_help(self) -> None:
         from aligndbg.tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(("app", *getattr(self.screen, "places", {}))))
+        self.push_screen(HelpScreen((*getattr(self.screen, "HELP", ()), "app")))
 
     def action_theme(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
+from textual.content import Content
 
 from aligndbg.report.visible import visible
+
+LABEL = 11
+"""Cells of the word that says what a hanging text is."""
 
 
 def clean(text: str) -> str:
@@ -31,3 +35,10 @@ def bar(share: float, width: int) -> tuple[str, str]:
     """The done and the left part of a progress bar."""
     done = min(width, max(0, round(share * width)))
     return "━" * done, "─" * (width - done)
+
+
+def hanging(label: str, label_style: str, text: str, width: int, style: str = "", label_cells: int = LABEL) -> Content:
+    """A label and its text, which is wrapped within its own column."""
+    lines = Content.styled(text, style).wrap(max(8, width - label_cells)) if text else [Content("")]
+    indent = Content("\n" + " " * label_cells)
+    return Content.assemble((fit(label, label_cells), label_style), indent.join(lines))

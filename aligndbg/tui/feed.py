@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -19,6 +20,12 @@ LOG = logging.getLogger(__name__)
 
 PATIENCE = 2.0
 """Seconds that the end of the app waits for a cancelled run; after it the thread is left to die with the process."""
+
+
+def tell(pump: MessagePump, message: Message) -> None:
+    """Post a message from a thread; one that comes after the end of the app is nobody's."""
+    with contextlib.suppress(RuntimeError):
+        pump.post_message(message)
 
 
 class Feed:
@@ -92,4 +99,4 @@ class Feed:
                 self._events.append(event)
             told, self._told = self._told, True
         if not told:
-            self._to.post_message(self.Ready(self))
+            tell(self._to, self.Ready(self))

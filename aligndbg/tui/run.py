@@ -23,7 +23,8 @@ class Run(Protocol):
 class Target:
     """What a screen opens. `start` begins a fresh run each time; it is called in a thread and may raise AligndbgError.
 
-    `read_only` says why there is no re-run, `""` where there is. `watch_paths` are the files that the run came from.
+    `read_only` says why there is no re-run, `""` where there is. `watch_paths` are the files that the run came from; it may raise
+    AligndbgError while one of them cannot be read.
     """
 
     name: str

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
-from aligndbg.errors import AligndbgError, ChildDied
+from aligndbg.errors import AligndbgError, CannotPair, ChildDied
 from aligndbg.weights.plan import WeightPlan
 from aligndbg.workflows.events import (
     Downloading,
@@ -24,15 +24,17 @@ from aligndbg.workflows.events import (
     WeightsPlanned,
     WeightsReady,
 )
+from aligndbg.workflows.headline import headline
 from aligndbg.workflows.report_model import Report
 from aligndbg.workflows.wording import figure
 
 Phase = Literal["running", "ended", "failed", "stopped"]
-CheckState = Literal["done", "failed", "running", "not yet"]
+CheckState = Literal["done", "failed", "running", "stopped", "not yet"]
+"""`stopped` is a checkpoint whose run ended before it was decided."""
 
 CHECKPOINTS = ("weights", "forward", "layers", "eval", "train-step", "train")
 
-CHECK_GLYPHS: dict[CheckState, str] = {"done": "✓", "failed": "✗", "running": "▶", "not yet": "○"}
+CHECK_GLYPHS: dict[CheckState, str] = {"done": "✓", "failed": "✗", "running": "▶", "stopped": "■", "not yet": "○"}
 
 
 @dataclass
@@ -57,6 +59,8 @@ class RunState:
     report: Report | None = None
     error: AligndbgError | None = None
     largest: float = 0.0
+    seconds: int = 0
+    """Since the run began, while it goes on."""
 
     def apply(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -114,6 +118,8 @@ class RunState:
         """What to say first, and the verdict it stands for (`running` while there is none)."""
         if self.report is not None:
             return self.report.headline, self.report.verdict
+        if isinstance(self.error, CannotPair):
+            return headline(self.pair, "cannot-pair", error=self.error.message), "cannot-pair"
         if self.error is not None:
             return f"{self.pair}: stopped — {self.error.message}", "error"
         if self.phase == "stopped":
@@ -131,6 +137,10 @@ class RunState:
         working = [f"{side} {stage}" for side, (stage, _) in self.stages.items() if stage not in ("ready", "built", "done")]
         return ", ".join(working) or "starting"
 
+    @property
+    def unpairable(self) -> bool:
+        return isinstance(self.error, CannotPair) or (self.report is not None and self.report.verdict == "cannot-pair")
+
     def checkpoints(self) -> dict[str, CheckState]:
         """The state of the six checkpoints, as far as this run tells."""
         states: dict[str, CheckState] = dict.fromkeys(CHECKPOINTS, "not yet")
@@ -139,22 +149,20 @@ class RunState:
             states["forward"] = "done" if self.report.output.met else "failed"
         elif self.results:
             states["forward"] = "running"
-        if self.report is not None and (self.report.layers or self.report.verdict == "cannot-pair"):
+        if self.unpairable:
+            states["layers"] = "failed"
+        elif self.report is not None and self.report.layers:
             states["layers"] = "done" if self.report.verdict == "aligned" else "failed"
         elif self.layers:
             states["layers"] = "running"
         if self.phase in ("failed", "stopped"):
-            return {name: "failed" if state == "running" else state for name, state in states.items()}
+            return {name: "stopped" if state == "running" else state for name, state in states.items()}
         return states
 
     def _weights(self) -> CheckState:
-        gaps = (
-            self.plan.unfilled
-            if self.plan is not None
-            else self.report.weights.unfilled
-            if self.report and self.report.weights
-            else None
-        )
-        if gaps is None:
-            return "running" if self.phase in ("running", "failed", "stopped") else "not yet"
-        return "failed" if gaps else "done"
+        """Which tensor fills which follows from the pairing: models that cannot be paired leave it open."""
+        if self.plan is not None:
+            return "failed" if self.plan.unfilled else "done"
+        if self.report is not None and self.report.weights is not None:
+            return "failed" if self.report.weights.unfilled else "done"
+        return "not yet" if self.report is not None or self.unpairable else "running"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from aligndbg.tui.app import AligndbgApp
 
 
+ALTERNATIVE = "`aligndbg --headless report` needs none"
+
+
 @contextlib.contextmanager
 def guarded(log: Path) -> Iterator[None]:
     """Descriptors 1 and 2 end in `log`; Textual, which writes to `sys.__stderr__`, keeps the terminal. Undone at the end.
@@ -23,6 +26,8 @@ def guarded(log: Path) -> Iterator[None]:
     EnvironmentFault where there is no terminal or the log cannot be written. In a browser Textual speaks on descriptor 1
     instead, which then stays what it is.
     """
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        raise EnvironmentFault("a standard stream is closed", ALTERNATIVE)
     in_browser = "TEXTUAL_DRIVER" in os.environ
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -65,11 +70,11 @@ def _set_streams(out: TextIO | None, err: TextIO | None) -> None:
 def _terminal() -> int:
     """The descriptor that the terminal is on; one of the two may be redirected."""
     if not sys.stdin.isatty():
-        raise EnvironmentFault("standard input is no terminal", "`aligndbg --headless report` needs none")
+        raise EnvironmentFault("standard input is no terminal", ALTERNATIVE)
     for descriptor in (2, 1):
         if os.isatty(descriptor):
             return descriptor
-    raise EnvironmentFault("neither standard output nor standard error is a terminal", "`aligndbg --headless report` needs none")
+    raise EnvironmentFault("neither standard output nor standard error is a terminal", ALTERNATIVE)
 
 
 @contextlib.contextmanager

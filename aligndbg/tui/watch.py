@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from aligndbg.errors import AligndbgError
+
 INTERVAL = 0.5
 """Seconds between two looks."""
 
@@ -42,10 +44,18 @@ class Watcher:
         self._stopped.set()
 
     def _look(self) -> None:
-        settled = before = signature(self._paths())
+        settled = before = self._signature({})
         while not self._stopped.wait(self._interval):
-            now = signature(self._paths())
-            if now != settled and now == before and None not in now.values():
+            now = self._signature(before)
+            away = any(found is None and settled.get(path) is not None for path, found in now.items())
+            if now != settled and now == before and not away:
                 settled = now
                 self._on_change()
             before = now
+
+    def _signature(self, before: Signature) -> Signature:
+        """Of the files known before where they cannot be named now, as those of a pair.yaml that is being edited."""
+        try:
+            return signature(self._paths())
+        except (AligndbgError, OSError):
+            return signature(before)

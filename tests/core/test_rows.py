@@ -75,6 +75,18 @@ def test_a_call_without_a_path_is_named_by_its_kind() -> None:
     assert shape(outline("")) == [(0, "relu")]
 
 
+def test_another_run_takes_over_folds_and_filter_by_path() -> None:
+    old = outline("a.0", "a.1", "b.0", "b.1", "c.0", "c.1")
+    old.toggle(old.find("a") or 0)
+    old.filter(lambda row, result: not row.path.startswith("c"))
+    old.toggle(old.find("b") or 0)
+    new = outline("stem", "a.0", "a.1", "b.0", "b.1", "c.0", "c.1")
+    new.take_over(old)
+    assert [new.rows[index].path for index in new.visible()] == ["stem", "a", "a.0", "a.1", "b"]
+    new.filter(None)
+    assert [new.rows[index].path for index in new.visible()] == ["stem", "a", "b", "b.0", "b.1", "c", "c.0", "c.1"]
+
+
 names = st.lists(st.sampled_from("abc"), min_size=1, max_size=5).map(".".join)
 
 

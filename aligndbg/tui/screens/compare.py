@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import monotonic
+from typing import ClassVar
+
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -13,13 +16,16 @@ from textual.widgets import Footer
 from aligndbg.core.query import parse_while_typing
 from aligndbg.errors import UsageError
 from aligndbg.tui.actions import bindings
-from aligndbg.tui.feed import Feed
+from aligndbg.tui.cells import clean
+from aligndbg.tui.clipboard import copy
+from aligndbg.tui.feed import Feed, tell
 from aligndbg.tui.run import Target
 from aligndbg.tui.run_state import RunState
 from aligndbg.tui.watch import Watcher
 from aligndbg.tui.widgets.bars import FactsLine, FailureBanner, NoticeLines, StateLine, StatusLines, TitleLine, Waiting
-from aligndbg.tui.widgets.filter_bar import FilterBar
+from aligndbg.tui.widgets.filter_bar import FilterBar, FilterInput
 from aligndbg.tui.widgets.layer_detail import LayerDetail
+from aligndbg.tui.widgets.layer_lines import line_text
 from aligndbg.tui.widgets.layer_table import LayerTable
 from aligndbg.workflows.events import LayerDiffed, LayersPaired
 
@@ -29,22 +35,30 @@ BEAT = 0.05
 WIDE, TALL = 100, 40
 """Below this width the panes are one over the other, or one at a time where the terminal is not this high."""
 
+BROAD = 140
+"""From this width on the details get more of it: the table's own columns fit into the rest."""
+
+SMALL = 16
+"""Below this height only what the rows need stays."""
+
 
 class CompareScreen(Screen[None]):
     BINDINGS = bindings("compare")
+    HELP: ClassVar = ("compare", "table", "detail", "filter", "page")
     AUTO_FOCUS = "LayerTable"
     CSS_PATH = "compare.tcss"
 
     def __init__(self, target: Target, watching: bool = False) -> None:
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
-        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (BROAD, "-broad")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-small"), (SMALL, "-short"), (TALL, "-tall")]
         self.target = target
         self.state = RunState(target.name)
         self._watching = watching and target.watch_paths is not None
         self._feed: Feed | None = None
         self._watcher: Watcher | None = None
         self._beat: Timer | None = None
+        self._began = 0.0
         self._wrong_term: UsageError | None = None
 
     def compose(self) -> ComposeResult:
@@ -62,12 +76,12 @@ class CompareScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#layers").border_title = "Layers"
         self.query_one(LayerDetail).border_title = "Detail"
         if self.target.read_only:
             self.query_one(FailureBanner).again = self.target.read_only
         # The first frame is on the screen before the run's imports compete with it.
         self.call_after_refresh(self.start)
+        self.set_interval(1.0, self._tick)
         if self._watching:
             self._watch()
         self._show_mode()
@@ -78,7 +92,7 @@ class CompareScreen(Screen[None]):
     def start(self) -> None:
         """Begin a fresh run. What the last one showed stays in the table until the new layers are known."""
         self.state = RunState(self.target.name, description=self.state.description)
-        self.query_one(LayerTable).touched = False
+        self._began = monotonic()
         self._feed = Feed(self.target.start, self)
         self._show_state()
 
@@ -127,6 +141,11 @@ class CompareScreen(Screen[None]):
                 table.go_to(first)
         self._show_state()
 
+    def _tick(self) -> None:
+        if self.state.phase == "running":
+            self.state.seconds = int(monotonic() - self._began)
+            self.query_one(FactsLine).show(self.state)
+
     def _show_state(self) -> None:
         for line in self.query(StateLine):
             line.show(self.state)
@@ -145,15 +164,16 @@ class CompareScreen(Screen[None]):
         table = self.query_one(LayerTable)
         outline = table.outline
         pane = self.query_one("#layers")
+        last = " of the last run" if outline.rows and not self.state.layers else ""
+        pane.border_title = f"Layers{last}{' by max|d|' if table.sorted else ''}"
         place = f"{table.cursor + 1}/{len(table.shown)}" if table.shown else ""
         wrong = sum(result is not None and result.mismatch for result in outline.results)
         pane.border_subtitle = " · ".join(part for part in (f"{wrong} mismatch" if wrong else "", place) if part)
         wrong_term = self._wrong_term
-        if wrong_term is not None:
-            text = f"{wrong_term.message}: {wrong_term.hint}" if wrong_term.hint else wrong_term.message
-            self.query_one(FilterBar).tell(text, wrong=True)
-        else:
-            self.query_one(FilterBar).tell(f"{outline.matches} of {len(outline.layers)}" if outline.filtered else "")
+        self.query_one(FilterBar).tell(
+            f"{outline.matches} of {len(outline.layers)}" if outline.filtered else "",
+            ": ".join(part for part in (wrong_term.message, wrong_term.hint) if part) if wrong_term else "",
+        )
 
     @on(LayerTable.Moved)
     def _on_moved(self, message: LayerTable.Moved) -> None:
@@ -211,7 +231,7 @@ class CompareScreen(Screen[None]):
         table.touched = True
         found, round_the_end = table.next_mismatch(step)
         if found is None:
-            self.notify("no mismatch among the rows shown" if table.outline.filtered else "no mismatch")
+            self._say_none()
             return
         if round_the_end:
             self.notify("from the beginning again" if step > 0 else "from the end again", timeout=2)
@@ -222,18 +242,25 @@ class CompareScreen(Screen[None]):
         table.touched = True
         first = table.outline.first()
         if first is None:
-            self.notify("no mismatch")
+            self._say_none()
         elif table.outline.takes(first):
             table.go_to(first)
         else:
-            self.notify("the filter hides the first mismatch")
+            self.notify("the filter hides it: \\ shows all again", markup=False)
+
+    def _say_none(self) -> None:
+        among = " among the rows shown" if self.query_one(LayerTable).outline.filtered else ""
+        so_far = " so far" if self.state.phase == "running" else ""
+        self.notify(f"no mismatch{among}{so_far}", markup=False)
 
     def action_filter(self) -> None:
         self._go_to_pane(False)
         self.query_one(FilterBar).open()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """While a filter is typed, the keys are letters."""
+        """While a filter is typed, the keys are letters; sorted layers are no tree."""
+        if action == "fold_all" and self.query_one(LayerTable).sorted:
+            return None
         return not (action == "filter" and self.query_one(FilterBar).has_focus_within)
 
     def action_clear_filter(self) -> None:
@@ -263,6 +290,7 @@ class CompareScreen(Screen[None]):
     def action_sort(self) -> None:
         table = self.query_one(LayerTable)
         table.sort(not table.sorted)
+        self._show_place()
 
     def go_to_layer(self, position: int) -> None:
         table = self.query_one(LayerTable)
@@ -277,7 +305,7 @@ class CompareScreen(Screen[None]):
 
     def action_rerun(self) -> None:
         if self.target.read_only:
-            self.notify(self.target.read_only, severity="warning")
+            self.notify(self.target.read_only, severity="warning", markup=False)
             return
         if self._feed is not None:
             self._feed.cancel()
@@ -288,7 +316,7 @@ class CompareScreen(Screen[None]):
             self._watcher.stop()
             self._watcher = None
         elif self.target.watch_paths is None:
-            self.notify(self.target.read_only or "there are no files to watch", severity="warning")
+            self.notify(self.target.read_only or "there are no files to watch", severity="warning", markup=False)
         else:
             self._watch()
         self._show_mode()
@@ -297,38 +325,30 @@ class CompareScreen(Screen[None]):
         assert self.target.watch_paths is not None
 
         def changed() -> None:
-            self.app.call_later(self.action_rerun)
+            # Posted to this screen, which may be gone by then.
+            tell(self, events.Callback(callback=self.action_rerun))
 
         self._watcher = Watcher(self.target.watch_paths, changed)
 
     def _show_mode(self) -> None:
-        self.query_one(StatusLines).mode = "watching" if self._watcher else "stored run" if self.target.read_only else ""
+        self.query_one(TitleLine).mode = "watching" if self._watcher else "stored run" if self.target.read_only else ""
 
     def action_copy(self) -> None:
-        selected = self.get_selected_text()
         table, detail = self.query_one(LayerTable), self.query_one(LayerDetail)
-        if selected:
-            text, what = selected, "the selection"
-        elif table.row is None:
-            self.notify("nothing to copy yet")
-            return
+        if table.row is None:
+            copy(self, self.state.headline()[0], "the headline")
         elif detail.has_focus_within:
-            text, what = detail.plain, f"the details of {table.path}"
+            copy(self, detail.plain, f"the details of {clean(table.path)}")
         else:
-            text, what = table.line_text(table.row), f"the line of {table.path}"
-        self._copy(text, what)
+            copy(self, line_text(table.outline, table.row), f"the line of {clean(table.path)}")
 
     def action_copy_report(self) -> None:
         if self.state.report is None:
-            self._copy(self.state.headline()[0], "the headline; there is no report yet")
+            copy(self, self.state.headline()[0], "the headline; there is no report yet")
             return
         from aligndbg.report.markdown import markdown
 
-        self._copy(markdown([self.state.report]), "the report as Markdown")
-
-    def _copy(self, text: str, what: str) -> None:
-        self.app.copy_to_clipboard(text)
-        self.notify(f"copied {what}", timeout=3, markup=False)
+        copy(self, markdown([self.state.report]), "the report as Markdown")
 
     def action_notices(self) -> None:
         from aligndbg.tui.screens.notices import NoticesScreen
@@ -337,5 +357,9 @@ class CompareScreen(Screen[None]):
 
     @property
     def places(self) -> dict[str, DOMNode]:
-        """Where the actions of each place are carried out."""
-        return {"compare": self, "table": self.query_one(LayerTable)}
+        """Where the actions of each place are carried out; the focused pane comes first."""
+        detail, line = self.query_one(LayerDetail), self.query_one(FilterBar)
+        first: dict[str, DOMNode] = {"detail": detail} if detail.has_focus_within else {}
+        if line.has_focus_within:
+            first = {"filter": line.query_one(FilterInput)}
+        return {**first, "table": self.query_one(LayerTable), "compare": self}

@@ -8,6 +8,7 @@ from textual.content import Content
 
 from aligndbg.core import query
 from aligndbg.tui.actions import actions_of, grouped, keys_text
+from aligndbg.tui.cells import hanging
 from aligndbg.tui.screens.pages import Page
 from aligndbg.tui.theme import MUTED
 
@@ -19,13 +20,13 @@ class HelpScreen(Page):
         super().__init__("Keys")
         self._places = tuple(places)
 
-    def content(self) -> Content:
+    def content(self, width: int) -> Content:
         actions = actions_of(self._places)
-        wide = max(len(keys_text(action)) for action in actions) + 2
+        wide = max(len(keys_text(action)) for action in actions) + 4
         lines = []
         for group, members in grouped(actions).items():
             lines.append(Content.styled(group, "bold $text-accent"))
-            lines += [Content.assemble((f"  {keys_text(action):<{wide}}", "bold"), action.help) for action in members]
+            lines += [hanging(f"  {keys_text(action)}", "bold", action.help, width, label_cells=wide) for action in members]
             lines.append(Content(""))
         if "compare" in self._places:
             text = (query.__doc__ or "").partition("\n\n")[2].rstrip()
@@ -35,6 +36,10 @@ class HelpScreen(Page):
                 Content(""),
             ]
         lines.append(
-            Content.styled("The mouse selects, scrolls, folds by the arrow, opens by a double click, sorts by the heading.", MUTED)
+            Content.styled(
+                "The mouse selects, scrolls, folds by the arrow, opens by a double click, sorts by the heading max|d|, presses the "
+                "keys in the last line, and opens all notices by a click on one.",
+                MUTED,
+            )
         )
         return Content("\n").join(lines)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import dataclass
+from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
@@ -17,11 +18,14 @@ from textual.widgets import Footer, Static
 
 from aligndbg.errors import AligndbgError
 from aligndbg.tui.actions import bindings
+from aligndbg.tui.cells import clean
+from aligndbg.tui.clipboard import copy
+from aligndbg.tui.feed import tell
 from aligndbg.tui.run import Entry, List
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.theme import MUTED
-from aligndbg.tui.widgets.entry_list import EntryList
-from aligndbg.tui.widgets.filter_bar import FilterBar
+from aligndbg.tui.widgets.entry_list import EntryList, entry_text
+from aligndbg.tui.widgets.filter_bar import FilterBar, FilterInput
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class HomeScreen(Screen[None]):
     """The lists are made in threads, after the first frame; they are made again when one comes back from a run."""
 
     BINDINGS = bindings("home")
+    HELP: ClassVar = ("home", "list", "filter", "page")
     AUTO_FOCUS = "#pairs"
     DEFAULT_CSS = """
     HomeScreen {
@@ -41,7 +46,6 @@ class HomeScreen(Screen[None]):
         & > FilterBar { dock: none; }
         &.-wide > #lists { layout: horizontal; }
         &.-wide EntryList { width: 1fr; }
-        & Footer { background: $background; }
     }
     """
 
@@ -54,6 +58,7 @@ class HomeScreen(Screen[None]):
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self._makers = {"pairs": pairs, "sessions": sessions}
+        self._in_sessions = False
 
     def compose(self) -> ComposeResult:
         subtitle = "a torch image classifier against its Paddle port, layer by layer"
@@ -64,14 +69,11 @@ class HomeScreen(Screen[None]):
         yield FilterBar("part of a name")
         yield Footer(show_command_palette=False, compact=True)
 
-    def on_mount(self) -> None:
-        self.call_after_refresh(self.refresh_lists)
-
     def on_screen_resume(self) -> None:
-        if self.is_mounted:
-            self.refresh_lists()
+        # The first frame is on the screen before the folders are read.
+        self.call_after_refresh(self.action_reload)
 
-    def refresh_lists(self) -> None:
+    def action_reload(self) -> None:
         for list_id, make in self._makers.items():
             threading.Thread(target=self._make, args=(list_id, make), name=list_id, daemon=True).start()
 
@@ -83,7 +85,7 @@ class HomeScreen(Screen[None]):
         except Exception as error:
             LOG.exception("the list of %s failed", list_id)
             entries = (Entry(f"the {list_id} cannot be listed", error=f"{type(error).__name__}: {error}"),)
-        self.post_message(self.Listed(list_id, entries))
+        tell(self, self.Listed(list_id, entries))
 
     @on(Listed)
     def _on_listed(self, message: Listed) -> None:
@@ -101,9 +103,18 @@ class HomeScreen(Screen[None]):
         else:
             self.app.push_screen(CompareScreen(entry.target))
 
+    @property
+    def _list(self) -> EntryList:
+        """The list in use."""
+        return self.query_one("#sessions" if self._in_sessions else "#pairs", EntryList)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, EntryList):
+            self._in_sessions = event.widget.id == "sessions"
+
     def action_next_pane(self) -> None:
-        focused = self.query_one("#pairs").has_focus
-        self.query_one("#sessions" if focused else "#pairs").focus()
+        self._in_sessions = not self._in_sessions
+        self._list.focus()
 
     def action_previous_pane(self) -> None:
         self.action_next_pane()
@@ -114,7 +125,15 @@ class HomeScreen(Screen[None]):
     def action_clear_filter(self) -> None:
         self.query_one(FilterBar).close()
         self._filter("")
-        self.query_one("#pairs").focus()
+        self._list.focus()
+
+    def action_back(self) -> None:
+        self.action_clear_filter()
+
+    def action_copy(self) -> None:
+        entry = self._list.entry
+        if entry is not None:
+            copy(self, entry_text(entry), f"the line of {clean(entry.name)}")
 
     def _filter(self, text: str) -> int:
         return sum(entries.filter(text) for entries in self.query(EntryList))
@@ -129,9 +148,12 @@ class HomeScreen(Screen[None]):
         if message.cleared:
             self.action_clear_filter()
         else:
-            self.query_one("#pairs").focus()
+            if self._list.entry is None:
+                self._in_sessions = not self._in_sessions
+            self._list.focus()
 
     @property
     def places(self) -> dict[str, DOMNode]:
-        focused = self.focused
-        return {"home": self, "list": focused if isinstance(focused, EntryList) else self.query_one("#pairs")}
+        line = self.query_one(FilterBar)
+        first: dict[str, DOMNode] = {"filter": line.query_one(FilterInput)} if line.has_focus_within else {}
+        return {**first, "list": self._list, "home": self}

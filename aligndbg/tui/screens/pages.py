@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.app import ComposeResult, RenderResult
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
+from textual.geometry import Size
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widget import Widget
+
+from aligndbg.tui.actions import bindings
+from aligndbg.tui.clipboard import copy
 
 
 class Page(ModalScreen[None]):
     """A titled box over the screen below."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter,question_mark,i", "dismiss", "Close", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
-        Binding("g", "edge(-1)", show=False),
-        Binding("G", "edge(1)", show=False),
-    ]
+    BINDINGS = bindings("page")
+    HELP: ClassVar = ("page",)
 
     DEFAULT_CSS = """
     Page {
@@ -33,29 +32,78 @@ class Page(ModalScreen[None]):
             background: $surface; padding: 1 2;
             scrollbar-size-vertical: 1;
         }
-        & Static { width: 1fr; height: auto; }
+        &.-narrow > VerticalScroll { width: 100%; max-height: 100%; padding: 0 1; }
     }
     """
 
     def __init__(self, title: str) -> None:
         super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]
         self._page_title = title
 
-    def content(self) -> Content:
+    def content(self, width: int) -> Content:
+        """The text for lines of so many cells."""
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
             box.border_title = self._page_title
-            box.border_subtitle = "esc closes"
-            yield Static(self.content(), markup=False)
+            box.border_subtitle = "y copies · esc closes"
+            yield PageText()
 
-    def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+    @property
+    def places(self) -> dict[str, DOMNode]:
+        return {"page": self}
 
-    def action_edge(self, end: int) -> None:
-        box = self.query_one(VerticalScroll)
-        if end > 0:
-            box.scroll_end(animate=False)
-        else:
-            box.scroll_home(animate=False)
+    @property
+    def _box(self) -> VerticalScroll:
+        return self.query_one(VerticalScroll)
+
+    def action_line_down(self) -> None:
+        self._box.scroll_relative(y=1, animate=False)
+
+    def action_line_up(self) -> None:
+        self._box.scroll_relative(y=-1, animate=False)
+
+    def action_half_down(self) -> None:
+        self._box.scroll_relative(y=self._box.size.height // 2, animate=False)
+
+    def action_half_up(self) -> None:
+        self._box.scroll_relative(y=-(self._box.size.height // 2), animate=False)
+
+    def action_page_down(self) -> None:
+        self._box.scroll_page_down(animate=False)
+
+    def action_page_up(self) -> None:
+        self._box.scroll_page_up(animate=False)
+
+    def action_top(self) -> None:
+        self._box.scroll_home(animate=False)
+
+    def action_bottom(self) -> None:
+        self._box.scroll_end(animate=False)
+
+    def action_copy(self) -> None:
+        copy(self, self.query_one(PageText).plain, "the page")
+
+
+class PageText(Widget):
+    """Made anew for each width."""
+
+    DEFAULT_CSS = "PageText { width: 1fr; height: auto; }"
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return self._content(width).get_height(self.styles, width)
+
+    def render(self) -> RenderResult:
+        return self._content(self.content_size.width)
+
+    @property
+    def plain(self) -> str:
+        lines = self._content(max(80, self.content_size.width)).plain.splitlines()
+        return "\n".join(line.rstrip() for line in lines)
+
+    def _content(self, width: int) -> Content:
+        page = self.screen
+        assert isinstance(page, Page)
+        return page.content(width)

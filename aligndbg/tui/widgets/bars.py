@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from rich.cells import cell_len
 from textual.app import RenderResult
 from textual.content import Content
+from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from aligndbg.report.lines import amount
 from aligndbg.report.text import weights_text
-from aligndbg.tui.cells import bar, clean, fit
+from aligndbg.tui.cells import LABEL, bar, clean, fit, hanging
 from aligndbg.tui.run_state import CHECK_GLYPHS, CheckState, RunState
 from aligndbg.tui.theme import MUTED, VERDICT_CLASSES, verdict_style
+from aligndbg.workflows.events import Notice
 from aligndbg.workflows.wording import GLYPHS
 
 MOST_NOTICES = 3
@@ -23,10 +25,14 @@ MOST_NOTICES = 3
 LAST_WORDS, TALL = 3, 30
 """Lines of a child's last words in the banner, on a terminal of at least so many lines."""
 
+SHORT = 20
+"""Lines of a terminal that has no second one for the headline."""
+
 CHECK_STYLES: dict[CheckState, str] = {
     "done": "$text-success",
     "failed": "bold $text-error",
     "running": "$text-accent",
+    "stopped": "$text-warning",
     "not yet": MUTED,
 }
 
@@ -34,7 +40,7 @@ CHECK_STYLES: dict[CheckState, str] = {
 class StateLine(Widget):
     """A bar that is drawn again whenever the state has changed in place."""
 
-    DEFAULT_CSS = "StateLine { height: 1; padding: 0 1; }"
+    DEFAULT_CSS = "StateLine { height: auto; padding: 0 1; }"
 
     version: reactive[int] = reactive(0, layout=True)
 
@@ -46,32 +52,37 @@ class StateLine(Widget):
         self.state = state
         self.version += 1
 
-    @property
-    def room(self) -> int:
-        """Cells of a line."""
-        return max(10, self.content_size.width)
+    def draw(self, room: int) -> Content:
+        """The bar in lines of `room` cells."""
+        raise NotImplementedError
+
+    def render(self) -> RenderResult:
+        return self.draw(self.content_size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return self.draw(width).get_height(self.styles, width)
 
 
 class TitleLine(StateLine):
-    """Left: the pair. Right: what it runs on, and whether its files are watched."""
+    """Left: the pair. Right: what it runs on, and what is special about this run."""
 
-    DEFAULT_CSS = "TitleLine { background: $panel; }"
+    DEFAULT_CSS = "TitleLine { background: $panel; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }"
 
     mode: reactive[str] = reactive("")
-    """`watching`, `read-only`, or nothing."""
+    """`watching`, `stored run`, or nothing."""
 
-    def render(self) -> RenderResult:
-        right = " · ".join(part for part in (self.versions, self.mode) if part)
-        name = f"aligndbg  {clean(self.state.pair)}"
-        left = max(0, self.room - cell_len(name) - cell_len(right) - 4)
-        description = clean(self.state.description)
-        if left < 12:
-            description = ""
+    def draw(self, room: int) -> Content:
+        pair, mode = clean(self.state.pair), f"  {self.mode}" if self.mode else ""
+        left = room - cell_len(f"aligndbg  {pair}{mode}")
+        versions = self.versions if cell_len(self.versions) + 2 <= left else ""
+        left -= cell_len(versions) + 4
+        description = fit(clean(self.state.description), left) if left >= 12 else " " * max(0, left)
         return Content.assemble(
             ("aligndbg", "bold $text-accent"),
-            ("  " + clean(self.state.pair), "bold"),
-            ("  " + fit(description, max(0, left)) + "  ", MUTED),
-            (right, MUTED),
+            (f"  {fit(pair, min(cell_len(pair), room - 10 - cell_len(mode)))}", "bold"),
+            (f"  {description}  ", MUTED),
+            (versions, MUTED),
+            (mode, "$text-accent"),
         )
 
     @property
@@ -85,42 +96,45 @@ class TitleLine(StateLine):
 class FactsLine(StateLine):
     """What goes on while the run goes on; what it ran with when it has ended."""
 
-    def render(self) -> RenderResult:
-        state = self.state
-        if state.phase == "running" and state.layers:
-            return Content("  ").join(self._progress())
-        pieces = [] if state.report or not state.session else [f"session {clean(state.session)}"]
-        if state.report is not None:
-            if state.report.input:
-                pieces.append(f"input {clean(state.report.input)}")
-            if state.report.weights is not None:
-                pieces.append(f"weights {clean(weights_text(state.report.weights))}")
-            if state.report.timing is not None:
-                pieces.append(f"{state.report.timing.total_s:.1f} s")
-        if state.phase in ("failed", "stopped"):
-            known = (
-                f"stopped after {state.compared} of {state.to_compare} layers"
-                if state.layers
-                else "stopped before the layers were known"
-            )
-            pieces.insert(0, known)
-        return Content.styled(fit(" · ".join(pieces), self.room).rstrip(), MUTED)
+    DEFAULT_CSS = "FactsLine { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }"
 
-    def _progress(self) -> Iterable[Content]:
+    def draw(self, room: int) -> Content:
         state = self.state
-        for side, (stage, detail) in state.stages.items():
-            yield Content.assemble(
-                (f"{clean(side)} ", MUTED),
-                (clean(stage), "$text-accent"),
-                (f" {clean(detail)}" if detail and not state.layers else "", MUTED),
-            )
-        if state.download is not None:
-            yield download_bar(state, 12)
+        if state.phase == "running":
+            return Content("  ").join(list(self._progress()))
+        return Content.styled(fit(" · ".join(self._facts()), room).rstrip(), MUTED)
+
+    def _progress(self) -> Iterator[Content]:
+        state = self.state
+        for side, (stage, _) in state.stages.items():
+            if state.layers:
+                yield Content.assemble((f"{clean(side)} ", MUTED), (clean(stage), "$text-accent"))
         if state.layers:
             yield layers_bar(state, 16)
+        if state.seconds:
+            yield Content.styled(f"{state.seconds} s", MUTED)
+        if not state.layers and state.session:
+            yield Content.styled(f"session {clean(state.session)}", MUTED)
+
+    def _facts(self) -> Iterator[str]:
+        state = self.state
+        if state.phase in ("failed", "stopped"):
+            known = f"after {state.compared} of {state.to_compare} layers" if state.layers else "before the layers were known"
+            yield f"stopped {known}"
+        report = state.report
+        if report is None:
+            if state.session:
+                yield f"session {clean(state.session)}"
+            return
+        if report.input:
+            yield f"input {clean(report.input)}"
+        if report.weights is not None:
+            yield f"weights {clean(weights_text(report.weights))}"
+        if report.timing is not None:
+            yield f"{report.timing.total_s:.1f} s"
 
 
-def download_bar(state: RunState, width: int, label: int = 8) -> Content:
+def download_bar(state: RunState, width: int, label: int) -> Content:
     download = state.download
     assert download is not None
     done, left = bar(download.done / download.total, width) if download.total else ("", "─" * width)
@@ -134,11 +148,16 @@ def layers_bar(state: RunState, width: int) -> Content:
     return Content.assemble(("layers ", MUTED), (done, "$text-accent"), (left, MUTED), f" {state.compared}/{state.to_compare}")
 
 
+def notice_mark(notice: Notice) -> tuple[str, str]:
+    """Its label and the label's style."""
+    return ("▲ warning", "bold $text-warning") if notice.level == "warning" else ("● note", "$text-accent")
+
+
 class NoticeLines(StateLine):
-    """What the user must see although the run goes on. Warnings first; a click shows all of them."""
+    """What the user must see although the run goes on, a line each. Warnings first; a click shows all of all."""
 
     DEFAULT_CSS = """
-    NoticeLines { height: auto; display: none; background: $warning 12%; }
+    NoticeLines { display: none; background: $warning 12%; }
     NoticeLines.-some { display: block; }
     """
 
@@ -146,17 +165,18 @@ class NoticeLines(StateLine):
         super().show(state)
         self.set_class(bool(state.notices), "-some")
 
-    def render(self) -> RenderResult:
+    def draw(self, room: int) -> Content:
         notices = sorted(self.state.notices, key=lambda notice: notice.level != "warning")
         shown = notices if len(notices) <= MOST_NOTICES else notices[: MOST_NOTICES - 1]
         lines = []
         for notice in shown:
-            warning = notice.level == "warning"
-            mark = ("▲ warning  " if warning else "● note     ", "bold $text-warning" if warning else "$text-accent")
+            label, style = notice_mark(notice)
             text = clean(notice.message) + (f" — {clean(notice.hint)}" if notice.hint else "")
-            lines.append(Content.assemble(mark, fit(text, self.room - 11).rstrip()))
+            more = "" if cell_len(text) <= room - LABEL else " (i)"
+            kept = fit(text, room - LABEL - len(more)).rstrip()
+            lines.append(Content.assemble((fit(label, LABEL), style), kept, (more, MUTED)))
         if len(shown) < len(notices):
-            lines.append(Content.styled(f"           … and {len(notices) - len(shown)} more: press i", MUTED))
+            lines.append(hanging("", "", f"and {len(notices) - len(shown)} more: press i", room, MUTED))
         return Content("\n").join(lines)
 
     async def on_click(self) -> None:
@@ -167,7 +187,7 @@ class FailureBanner(StateLine):
     """Why the run stopped, and what to do about it. A click shows what the child said last."""
 
     DEFAULT_CSS = """
-    FailureBanner { height: auto; display: none; background: $error 18%; border-left: heavy $error; padding: 0 1; }
+    FailureBanner { display: none; background: $error 18%; border-left: heavy $error; padding: 0 1; }
     FailureBanner.-some { display: block; }
     """
 
@@ -177,66 +197,66 @@ class FailureBanner(StateLine):
         super().show(state)
         self.set_class(state.error is not None, "-some")
 
-    def render(self) -> RenderResult:
+    def draw(self, room: int) -> Content:
         error = self.state.error
         if error is None:
             return Content("")
-        lines = [Content.assemble(("✗ stopped  ", "bold $text-error"), (clean(error.message), "bold"))]
+        lines = [hanging("✗ stopped", "bold $text-error", clean(error.message), room, "bold")]
         if error.hint:
-            lines.append(Content.assemble(("  try      ", MUTED), clean(error.hint)))
-        most = LAST_WORDS if self.app.size.height >= TALL else 0
-        for place, said in enumerate(self.state.last_words.strip().splitlines()[-LAST_WORDS:][:most]):
-            lines.append(
-                Content.assemble(("  it said  " if place == 0 else " " * 11, MUTED), fit(clean(said), self.room - 11).rstrip())
-            )
-        more = "i shows its last words · " if self.state.last_words.strip() else ""
-        lines.append(Content.styled(f"           {more}{self.again}", MUTED))
+            lines.append(hanging("  try", MUTED, clean(error.hint), room))
+        words = self.state.last_words.strip().splitlines()
+        for place, said in enumerate(words[-LAST_WORDS:] if self.app.size.height >= TALL else ()):
+            lines.append(hanging("" if place else "  it said", MUTED, fit(clean(said), room - LABEL).rstrip(), room))
+        more = "i shows its last words · " if words else ""
+        lines.append(hanging("", "", more + self.again, room, MUTED))
         return Content("\n").join(lines)
 
     async def on_click(self) -> None:
         await self.run_action("screen.notices")
 
 
+def headline_text(text: str, verdict: str) -> Content:
+    """The headline with the glyph and the colour of its verdict."""
+    if verdict == "running":
+        mark, style = "▶", "$text-accent"
+    else:
+        mark = GLYPHS.get(verdict, "◆")
+        style = verdict_style(verdict) if verdict in VERDICT_CLASSES else "bold $text-error"
+    return Content.styled(f"{mark} {clean(text)}", style)
+
+
 class StatusLines(StateLine):
     """The headline and the six checkpoints."""
 
-    DEFAULT_CSS = "StatusLines { height: 2; background: $panel; }"
+    DEFAULT_CSS = "StatusLines { background: $panel; }"
 
-    mode: reactive[str] = reactive("")
-
-    def render(self) -> RenderResult:
+    def draw(self, room: int) -> Content:
         text, verdict = self.state.headline()
         # The title says which pair.
-        text = text.removeprefix(f"{self.state.pair}: ")
-        if verdict == "running":
-            mark, style = "▶ ", "$text-accent"
-        else:
-            mark, style = (
-                f"{GLYPHS.get(verdict, '◆')} ",
-                verdict_style(verdict) if verdict in VERDICT_CLASSES else "bold $text-error",
-            )
-        mode = f"  {self.mode}" if self.mode else ""
-        room = self.room - 2 - cell_len(mode)
-        headline = Content.assemble((mark, style), (fit(clean(text), room), style), (mode, MUTED))
-        return Content("\n").join([headline, self.checkpoints(self.room)])
+        headline = headline_text(text.removeprefix(f"{self.state.pair}: "), verdict)
+        # Why a run stopped is told above.
+        if self.state.error is not None or self.app.size.height < SHORT:
+            return Content("\n").join([headline.truncate(room, ellipsis=True), self.checkpoints(room)])
+        first, *others = headline.wrap(max(1, room))
+        rest = [Content.assemble("  ", Content(" ").join(others)).truncate(room, ellipsis=True)] if others else []
+        return Content("\n").join([first, *rest, self.checkpoints(room)])
 
     def checkpoints(self, room: int) -> Content:
-        """Each with its word; where that is too long, those of one state share it."""
+        """Each with its word; where that is too long, those of one state share it, or the word goes."""
         states = self.state.checkpoints()
-        single = [
-            Content.assemble((f"{CHECK_GLYPHS[state]} ", CHECK_STYLES[state]), name, (f" {state}", CHECK_STYLES[state]))
-            for name, state in states.items()
-        ]
-        line = Content.assemble(("   ", "")).join(single)
-        if line.cell_length <= room:
-            return line
         groups: dict[CheckState, list[str]] = {}
         for name, state in states.items():
             groups.setdefault(state, []).append(name)
-        return Content("   ").join(
-            Content.assemble((f"{CHECK_GLYPHS[state]} ", CHECK_STYLES[state]), ", ".join(names), (f" {state}", CHECK_STYLES[state]))
-            for state, names in groups.items()
-        )
+        single = [_check(state, name, True) for name, state in states.items()]
+        shared = [_check(state, ", ".join(names), True) for state, names in groups.items()]
+        lines = [Content(gap).join(line) for line, gap in ((single, "   "), (shared, "   "), (shared, " "))]
+        lines.append(Content(" ").join(_check(state, name, False) for name, state in states.items()))
+        return next((line for line in lines if line.cell_length <= room), lines[-1]).truncate(room, ellipsis=True)
+
+
+def _check(state: CheckState, name: str, word: bool) -> Content:
+    style = CHECK_STYLES[state]
+    return Content.assemble((f"{CHECK_GLYPHS[state]} ", style), name, (f" {state}" if word else "", style))
 
 
 class Waiting(StateLine):
@@ -244,16 +264,23 @@ class Waiting(StateLine):
 
     DEFAULT_CSS = "Waiting { height: 1fr; padding: 1 2; }"
 
-    def render(self) -> RenderResult:
+    def draw(self, room: int) -> Content:
         state = self.state
         lines = []
         for side in ("torch", "paddle", *(side for side in state.stages if side not in ("torch", "paddle"))):
             stage, detail = state.stages.get(side, ("waiting", ""))
             past = [(f"✓ {clean(one)}  ", MUTED) for one in state.past.get(side, ())]
-            failed = stage == "failed"
-            now = (f"✗ {stage}" if failed else f"▶ {clean(stage)}", "bold $text-error" if failed else "$text-accent")
+            if stage == "failed":
+                mark, style = "✗", "bold $text-error"
+            else:
+                mark, style = ("▶", "$text-accent") if state.phase == "running" else ("■", "$text-warning")
             lines.append(
-                Content.assemble((fit(clean(side), 9), "bold"), *past, now, (f"  {clean(detail)}" if detail else "", MUTED))
+                Content.assemble(
+                    (fit(clean(side), 9), "bold"),
+                    *past,
+                    (f"{mark} {clean(stage)}", style),
+                    (f"  {clean(detail)}" if detail else "", MUTED),
+                )
             )
         if state.download is not None:
             lines += [Content(""), download_bar(state, 30, 9)]

@@ -34,7 +34,7 @@ def title(layer: LayerPair, result: LayerResult | None) -> Content:
 
 
 def heading(text: str, note: str = "", width: int = 0) -> Content:
-    rest = width - cell_len(text) - cell_len(note) - 3
+    rest = width - cell_len(text) - 1 - (cell_len(note) + 1 if note else 0)
     rule = "─" * max(0, rest)
     return Content.assemble((f"{text} ", "bold $accent"), (rule, "$foreground 20%"), (f" {note}" if note else "", MUTED))
 
@@ -123,7 +123,8 @@ def side_by_side(rows: Sequence[tuple[str, str, str, bool]], width: int) -> Cont
         if max(cell_len(torch), cell_len(paddle)) <= half:
             lines.append(Content.assemble(mark, (fit(torch, half), style), " ", (paddle, style)))
         elif torch == paddle:
-            lines.append(Content.assemble(mark, fit(torch, width - label - 2, cut="start").rstrip()))
+            both = fit(torch, width - label - 2, cut="start").rstrip()
+            lines.append(Content.assemble(mark, both, ("  both" if cell_len(both) + 6 <= width - label - 2 else "", MUTED)))
         else:
             rest = width - label - 2
             lines.append(Content.assemble(mark, (fit(torch, rest, cut="start").rstrip(), style)))

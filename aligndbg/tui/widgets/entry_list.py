@@ -22,6 +22,11 @@ NAME_MOST = 40
 """Cells of the names' column; longer names push their note aside."""
 
 
+def entry_text(entry: Entry) -> str:
+    """All that is known of an entry, in one line."""
+    return "  ".join(clean(part) for part in (entry.name, entry.when, entry.note, entry.error) if part)
+
+
 class EntryList(OptionList):
     """Entries with their notes, beside them or, where `tall`, under them; those that cannot be opened say why."""
 
@@ -59,24 +64,30 @@ class EntryList(OptionList):
         self._fill()
 
     def filter(self, text: str) -> int:
-        """Show the entries whose name or note holds all words of `text`; how many do."""
+        """Show the entries that hold all words of `text`; how many do."""
         self._filter = text.lower()
         self._fill()
         return len(self._shown)
 
     def _fill(self) -> None:
         words = self._filter.split()
-        self._shown = [entry for entry in self._entries if all(word in f"{entry.name} {entry.note}".lower() for word in words)]
+        self._shown = [entry for entry in self._entries if all(word in entry_text(entry).lower() for word in words)]
         names = max((cell_len(clean(entry.name)) for entry in self._shown), default=0)
+        times = max((cell_len(clean(entry.when)) for entry in self._shown), default=0)
         self.clear_options()
-        self.add_options([Option(self._prompt(entry, min(names, NAME_MOST))) for entry in self._shown])
+        self.add_options([Option(self._prompt(entry, min(names, NAME_MOST), times)) for entry in self._shown])
         if not self._shown:
             self.add_option(Option(Content.styled("nothing matches" if self._entries else self._empty, MUTED), disabled=True))
         else:
             self.highlighted = 0
         self.border_subtitle = str(len(self._shown)) if self._entries else ""
 
-    def _prompt(self, entry: Entry, names: int) -> Content:
+    @property
+    def entry(self) -> Entry | None:
+        """The highlighted one."""
+        return self._shown[self.highlighted] if self._shown and self.highlighted is not None else None
+
+    def _prompt(self, entry: Entry, names: int, times: int) -> Content:
         if entry.error:
             mark = ("◆ ", "bold $text-error")
         elif entry.verdict:
@@ -87,7 +98,7 @@ class EntryList(OptionList):
         note = (clean(entry.error), "$text-error") if entry.error else (clean(entry.note), MUTED)
         if self._tall:
             return Content.assemble(mark, (name, "bold"), (f"  {clean(entry.when)}", MUTED), "\n  ", note)
-        when = f"{clean(entry.when)}  " if entry.when else ""
+        when = f"{fit(clean(entry.when), times)}  " if times else ""
         return Content.assemble(mark, (fit(name, names) if cell_len(name) <= names else name, "bold"), "  ", (when, MUTED), note)
 
     @on(OptionList.OptionSelected)

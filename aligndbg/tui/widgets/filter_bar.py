@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Static
 
@@ -29,17 +29,20 @@ class FilterInput(Input):
         self.post_message(self.Left(not self.value.strip()))
 
 
-class FilterBar(Horizontal):
+class FilterBar(Vertical):
     """Hidden until it is opened; it stays while its filter holds, so that nobody forgets that rows are missing."""
 
     DEFAULT_CSS = """
     FilterBar {
-        height: 1; display: none; background: $panel;
+        height: auto; display: none; background: $panel;
         &.-open { display: block; }
-        & > #slash { width: 3; color: $text-accent; text-style: bold; padding: 0 0 0 1; }
-        & > Input, & > Input:focus { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
-        & > #found { width: auto; max-width: 70%; padding: 0 1; color: $text-muted; }
-        &.-wrong > #found { color: $text-error; }
+        & > Horizontal { height: 1; }
+        & #slash { width: 3; color: $text-accent; text-style: bold; padding: 0 0 0 1; }
+        & Input, & Input:focus { border: none; height: 1; padding: 0; background: $panel; width: 1fr; }
+        & #found { width: auto; padding: 0 1; color: $text-muted; }
+        & > #wrong { display: none; height: auto; padding: 0 1; color: $text-error; }
+        &.-wrong > #wrong { display: block; }
+        &.-wrong #found { display: none; }
     }
     """
 
@@ -56,9 +59,11 @@ class FilterBar(Horizontal):
         self._placeholder = placeholder
 
     def compose(self) -> ComposeResult:
-        yield Static("/", id="slash")
-        yield FilterInput(placeholder=self._placeholder, select_on_focus=False)
-        yield Static("", id="found", markup=False)
+        with Horizontal():
+            yield Static("/", id="slash")
+            yield FilterInput(placeholder=self._placeholder, select_on_focus=False)
+            yield Static("", id="found", markup=False)
+        yield Static("", id="wrong", markup=False)
 
     @property
     def text(self) -> str:
@@ -72,9 +77,11 @@ class FilterBar(Horizontal):
         self.query_one(Input).value = ""
         self.remove_class("-open", "-wrong")
 
-    def tell(self, text: str, wrong: bool = False) -> None:
-        self.set_class(wrong, "-wrong")
-        self.query_one("#found", Static).update(text)
+    def tell(self, found: str, wrong: str = "") -> None:
+        """How much passes, or what is wrong with what was typed."""
+        self.set_class(bool(wrong), "-wrong")
+        self.query_one("#found", Static).update(found)
+        self.query_one("#wrong", Static).update(f"✗ {wrong}" if wrong else "")
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from textual.app import ComposeResult
 from textual.color import Color
-from textual.containers import VerticalScroll
+from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from aligndbg.core.rows import Outline
-from aligndbg.core.stats import Diff
+from aligndbg.core.stats import DiffDetail
+from aligndbg.core.verdict import LayerResult
 from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
+from aligndbg.tui.theme import MUTED
 from aligndbg.tui.widgets import detail_text as text
 from aligndbg.tui.widgets.heatmap import heatmap, legend
 from aligndbg.tui.widgets.histogram import exponent_histogram, sparkline
@@ -22,9 +24,12 @@ from aligndbg.workflows.wording import figure, shape_text
 WIDEST = 92
 """Cells: on a wide terminal the two sides stay near each other."""
 
+DOUBLE = 110
+"""Cells of a pane that has the pictures beside the figures."""
+
 
 class LayerDetail(VerticalScroll, can_focus=True):
-    """Made anew for each row, and at each width: statistics first, pictures after, so that a short pane shows what counts."""
+    """Made anew for each row, and at each width: figures first, pictures after, so that a short pane shows what counts."""
 
     BINDINGS = bindings("detail")
 
@@ -33,55 +38,81 @@ class LayerDetail(VerticalScroll, can_focus=True):
         scrollbar-size-vertical: 1;
         scrollbar-gutter: stable;
         scrollbar-size-horizontal: 0;
-        & > Static { width: 1fr; height: auto; padding: 0 1; }
+        & > #halves { width: 1fr; height: auto; layout: vertical; }
+        & > #halves.-double { layout: horizontal; }
+        & Static { width: 1fr; height: auto; padding: 0 1; }
     }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.tolerance: float | None = None
+        self._tolerance: float | None = None
         self._outline = Outline()
         self._row: int | None = None
+        self._path = ""
+        self._result: LayerResult | None = None
+        self._room = 0
         self._width = 0
 
     def compose(self) -> ComposeResult:
-        yield Static(markup=False)
+        with Container(id="halves"):
+            yield Static(id="figures", markup=False)
+            yield Static(id="pictures", markup=False)
 
     def show(self, outline: Outline, row: int | None) -> None:
-        moved = (outline, row) != (self._outline, self._row)
-        self._outline, self._row = outline, row
+        """A row of this outline. The same row of a later run stays scrolled to where it was."""
+        result = None if row is None or outline.is_group(row) else outline.results[outline.rows[row].layer]
+        path = "" if row is None else outline.rows[row].path
+        if result is not None and (outline, row) == (self._outline, self._row) and result is self._result:
+            return
+        moved = path != self._path
+        self._outline, self._row, self._path, self._result = outline, row, path, result
         self._draw()
         if moved:
             self.scroll_home(animate=False)
 
+    @property
+    def tolerance(self) -> float | None:
+        return self._tolerance
+
+    @tolerance.setter
+    def tolerance(self, tolerance: float | None) -> None:
+        if tolerance != self._tolerance:
+            self._tolerance = tolerance
+            self._draw()
+
     def on_resize(self) -> None:
-        if self._width != self._inner:
+        if self._room != self.scrollable_content_region.width:
             self._draw()
 
     @property
     def plain(self) -> str:
         """The pane's text without its styles."""
-        return self._content(max(60, self._inner)).plain if self._row is not None else ""
-
-    @property
-    def _inner(self) -> int:
-        return max(20, min(WIDEST, self.scrollable_content_region.width - 2))
+        halves = [half.plain for half in self._halves(max(60, self._width)) if half.plain]
+        return "\n".join(line.rstrip() for half in halves for line in half.split("\n"))
 
     def _draw(self) -> None:
-        self._width = self._inner
-        content = self._content(self._width) if self._row is not None else Content("")
-        self.query_one(Static).update(content)
+        self._room = self.scrollable_content_region.width
+        double = self._room >= DOUBLE
+        self._width = max(20, min(WIDEST, self._room // (1 + double) - 2))
+        self.query_one("#halves").set_class(double, "-double")
+        for name, half in zip(("#figures", "#pictures"), self._halves(self._width), strict=True):
+            static = self.query_one(name, Static)
+            static.display = bool(half.plain)
+            static.update(half)
 
-    def _content(self, width: int) -> Content:
-        assert self._row is not None
+    def _halves(self, width: int) -> tuple[Content, Content]:
+        if self._row is None:
+            return Content.styled("no layer is selected", MUTED), Content("")
         if self._outline.is_group(self._row):
-            return text.group_text(self._outline, self._row, width)
-        return Content("\n").join(self._blocks(width))
+            return text.group_text(self._outline, self._row, width), Content("")
+        diff = self._result.propagated if self._result else None
+        pictures = self._pictures(diff.detail, width) if diff is not None and diff.stats.max_abs > 0.0 else ()
+        return Content("\n").join(list(self._figures(width))), Content("\n").join(list(pictures))
 
-    def _blocks(self, width: int) -> Iterator[Content]:
+    def _figures(self, width: int) -> Iterator[Content]:
         assert self._row is not None
-        position = self._outline.rows[self._row].layer
-        layer, result = self._outline.layers[position], self._outline.results[position]
+        layer, result = self._outline.layers[self._outline.rows[self._row].layer], self._result
         yield text.title(layer, result)
         diff = result.propagated if result else None
         if result is not None and diff is not None:
@@ -101,18 +132,16 @@ class LayerDetail(VerticalScroll, can_focus=True):
         note = f"≠ {count} differ{'s' if count == 1 else ''}" if count else ""
         yield _block(text.heading("Attributes", note, width), text.attributes(layer, width))
         if diff is not None:
-            yield from self._pictures(diff, width)
-        reason = clean(layer.reason)
-        yield _block(text.heading("Pairing", clean(layer.match), width), Content(reason))
+            count_text = f"{diff.torch.count:,} elements"
+            yield _block(text.heading("Outputs", count_text, width), text.statistics(diff.torch, diff.paddle))
+        yield _block(text.heading("Pairing", clean(layer.match), width), Content(clean(layer.reason)))
 
-    def _pictures(self, diff: Diff, width: int) -> Iterator[Content]:
-        detail = diff.detail
-        yield _block(text.heading("Outputs", f"{diff.torch.count:,} elements", width), text.statistics(diff.torch, diff.paddle))
-        if detail.worst and diff.stats.max_abs > 0.0:
+    def _pictures(self, detail: DiffDetail, width: int) -> Iterator[Content]:
+        if detail.worst:
             yield _block(text.heading("Worst elements", "", width), text.worst_elements(detail.worst))
         note = f"{detail.exact:,} exact"
         if any(detail.exponents):
-            yield _block(text.heading("Histogram of |d|", note, width), exponent_histogram(detail, width, self.tolerance))
+            yield _block(text.heading("Histogram of |d|", note, width), exponent_histogram(detail, width, self._tolerance))
         if any(value > 0.0 for value in detail.channels):
             top = figure(max(detail.channels))
             yield _block(

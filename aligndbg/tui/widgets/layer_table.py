@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -22,18 +21,11 @@ from aligndbg.core.query import Keep
 from aligndbg.core.rows import Outline
 from aligndbg.core.verdict import LayerResult
 from aligndbg.tui.actions import bindings
-from aligndbg.tui.cells import clean, fit
-from aligndbg.tui.widgets.columns import COLUMNS, GAP, Column, fitting
+from aligndbg.tui.cells import fit
+from aligndbg.tui.widgets.layer_lines import STYLES, LayerLines
 
 HEADER = 1
 """Lines above the rows; they do not scroll."""
-
-INDENT = 2
-
-MEASURED = 2000
-"""Rows whose cells are measured for the columns' widths; the rest is cut where it is wider."""
-
-_STYLES = ("plain", "quiet", "good", "warn", "bad", "header", "group", "guide", "level", "cursor", "cursor-blurred")
 
 
 class LayerTable(ScrollView, can_focus=True):
@@ -41,7 +33,7 @@ class LayerTable(ScrollView, can_focus=True):
 
     BINDINGS = bindings("table")
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"layer-table--{name}" for name in _STYLES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"layer-table--{name}" for name in STYLES}
 
     DEFAULT_CSS = """
     LayerTable {
@@ -84,7 +76,7 @@ class LayerTable(ScrollView, can_focus=True):
 
     @dataclass
     class SortAsked(Message):
-        """The heading of the differences was clicked."""
+        """The heading of the differences was clicked; or, while they are sorted, that of the layers."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -94,10 +86,7 @@ class LayerTable(ScrollView, can_focus=True):
         self._anchor: int | None = None
         self._shown: list[int] = []
         self._strips: LRUCache[tuple[int, bool], Strip] = LRUCache(1000)
-        self._columns: list[tuple[Column, int]] = []
-        self._name_width = 1
-        self._natural = [0] * len(COLUMNS)
-        self._natural_name = 1
+        self._lines = LayerLines()
         self._rich: dict[str, Style] = {}
 
     # -- what is shown ------------------------------------------------------------------------------------------------
@@ -105,15 +94,13 @@ class LayerTable(ScrollView, can_focus=True):
     def load(self, layers: Sequence[LayerPair]) -> None:
         """Show other layers. Folds, filter and the cursor's row stay, by path."""
         old, path = self.outline, self.path
+        anchor = old.rows[self._anchor].path if self._anchor is not None else ""
         self.outline = Outline(layers)
-        folded = {old.rows[index].path for index in old.folded}
-        self.outline.folded = {
-            index for index, row in enumerate(self.outline.rows) if self.outline.is_group(index) and row.path in folded
-        }
-        if old.keep is not None:
-            self.outline.filter(old.keep)
-        self._measure()
-        self._rebuild(self.outline.find(path) if path else None)
+        self.outline.take_over(old)
+        self._anchor = self.outline.find(anchor)
+        self._lines.measure(self.outline)
+        self._lines.lay_out(self.line_width)
+        self._rebuild(self.outline.find(path))
 
     def update_results(self, results: Iterable[LayerResult]) -> None:
         row = self.row
@@ -132,9 +119,15 @@ class LayerTable(ScrollView, can_focus=True):
         self._rebuild(self._anchor)
 
     def sort(self, on: bool) -> None:
+        """The largest difference comes into sight; back in the tree, the cursor's layer stays."""
         row = self.row
         self.sorted = on
-        self._rebuild(row)
+        self._rebuild(None if on else row)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Sorted layers are no tree."""
+        return None if self.sorted and action in ("fold", "close", "expand") else True
 
     @property
     def line_width(self) -> int:
@@ -172,11 +165,6 @@ class LayerTable(ScrollView, can_focus=True):
                 return self._shown[place % count], not 0 <= place < count
         return None, False
 
-    def line_text(self, row: int) -> str:
-        """A row's whole path and its cells, as they would read in a message to a colleague."""
-        cells = [column.cell(self.outline, row).text for column in COLUMNS if column.title]
-        return "  ".join(part for part in (clean(self.outline.rows[row].path), *cells) if part.strip())
-
     def _rebuild(self, row: int | None) -> None:
         """Work out which rows show; the cursor goes to `row`, or to the nearest one before it that shows."""
         self._shown = self.outline.by_difference() if self.sorted else self.outline.visible()
@@ -197,78 +185,33 @@ class LayerTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.line_width
         if y < HEADER:
-            return self._header(width)
+            return Strip(self._lines.header(self._style, self.sorted)).adjust_cell_length(width, self.rich_style)
         position = self.scroll_offset.y + y - HEADER
         if position >= len(self._shown):
-            return Strip.blank(width, self.rich_style)
+            return self._below(y, width)
         row = self._shown[position]
         selected = position == self.cursor
         strip = self._strips.get((row, selected))
         if strip is None:
-            strip = self._strips[row, selected] = self._line(row, selected)
+            strip = self._strips[row, selected] = self._strip(row, selected)
         return strip
 
-    def _header(self, width: int) -> Strip:
-        style = self._style("header")
-        title = " layer" if not self.sorted else " layer, largest max|d| first"
-        segments = [Segment(fit(title, self._name_width), style)]
-        for column, size in self._columns:
-            mark = "▾" if column.title == "max|d|" and self.sorted else ""
-            segments.append(Segment(" " * GAP + fit(mark + column.title, size, column.align), style))
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+    def _below(self, y: int, width: int) -> Strip:
+        if self.outline.filtered and not self._shown and y == HEADER + 1:
+            return Strip([Segment(fit("  no layer passes the filter", width), self._style("quiet"))])
+        return Strip.blank(width, self.rich_style)
 
-    def _line(self, index: int, selected: bool) -> Strip:
-        summary = self.outline.summaries[index]
-        segments = [Segment("▎" if summary.mismatch else " ", self._style("bad"))]
-        segments += self._label(index, self._name_width - 1)
-        for column, size in self._columns:
-            cell = column.cell(self.outline, index)
-            segments.append(Segment(" " * GAP, self._style("plain")))
-            segments.append(Segment(fit(cell.text, size, column.align), self._style(cell.style)))
-        strip = Strip(segments).adjust_cell_length(self.line_width, self.rich_style)
+    def _strip(self, row: int, selected: bool) -> Strip:
+        strip = Strip(self._lines.line(self._style, self.outline, row, self.sorted))
+        strip = strip.adjust_cell_length(self.line_width, self.rich_style)
         if not selected:
             return strip
         style = self._style("cursor" if self.has_focus else "cursor-blurred")
         return Strip([Segment(text, (old or Style()) + style) for text, old, _ in strip], strip.cell_length)
 
-    def _label(self, index: int, width: int) -> list[Segment]:
-        row = self.outline.rows[index]
-        if self.sorted:
-            return [Segment(fit(clean(row.path), width, cut="start"), self._style("plain"))]
-        indent, guide = self._indent(row.depth, width)
-        arrow = ("▸ " if index in self.outline.folded else "▾ ") if self.outline.is_group(index) else "  "
-        label = fit(clean(row.label), width - indent - 2)
-        return [
-            Segment(guide, self._style("guide")),
-            Segment(arrow[: max(0, width - indent)], self._style("quiet")),
-            Segment(label, self._style("group" if self.outline.is_group(index) else "plain")),
-        ]
-
-    def _indent(self, depth: int, width: int) -> tuple[int, str]:
-        """Guides for each level; where they would leave no room for the name, the level's number instead."""
-        indent = INDENT * depth
-        if indent <= width // 2:
-            return indent, "│ " * depth
-        text = f"{depth}› "
-        return len(text), text
-
-    def _measure(self) -> None:
-        rows = range(min(len(self.outline.rows), MEASURED))
-        for place, column in enumerate(COLUMNS):
-            fixed = column.least == column.width
-            self._natural[place] = (
-                column.width if fixed else max((cell_len(column.cell(self.outline, row).text) for row in rows), default=0)
-            )
-        names = (INDENT * self.outline.rows[row].depth + cell_len(clean(self.outline.rows[row].label)) for row in rows)
-        self._natural_name = 3 + max(names, default=1)
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        self._columns, self._name_width = fitting(self.line_width, self._natural, self._natural_name)
-
     def _style(self, name: str) -> Style:
         if not self._rich:
-            self._rich = {each: self.get_component_rich_style(f"layer-table--{each}") for each in _STYLES}
+            self._rich = {each: self.get_component_rich_style(f"layer-table--{each}") for each in STYLES}
             for each in ("cursor", "cursor-blurred"):
                 # Only the background: a verdict keeps its colour under the cursor.
                 self._rich[each] = Style(bgcolor=self._rich[each].bgcolor)
@@ -285,9 +228,9 @@ class LayerTable(ScrollView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         self.virtual_size = Size(self.line_width, len(self._shown) + HEADER)
-        self._lay_out()
+        self._lines.lay_out(self.line_width)
         self._forget()
-        self._show_cursor()
+        self._show_cursor(centre=True)
 
     def on_focus(self) -> None:
         self._forget()
@@ -312,6 +255,8 @@ class LayerTable(ScrollView, can_focus=True):
             self.post_message(self.Moved(self.row))
 
     def _show_cursor(self, centre: bool = False) -> None:
+        if not self.size.height:
+            return
         top = self.scroll_offset.y
         if top <= self.cursor < top + self._page:
             return
@@ -320,7 +265,7 @@ class LayerTable(ScrollView, can_focus=True):
         self.scroll_to(y=max(0, top), animate=False, force=True)
 
     def _move(self, cursor: int) -> None:
-        self.touched = True
+        self.touched = self.touched or bool(self._shown)
         self.cursor = cursor
         self._anchor = self.row
 
@@ -362,7 +307,7 @@ class LayerTable(ScrollView, can_focus=True):
     def action_fold(self) -> None:
         """On a layer, its group."""
         row = self.row
-        if row is None or self.sorted:
+        if row is None:
             return
         if not self.outline.is_group(row):
             row = self.outline.rows[row].parent
@@ -373,7 +318,7 @@ class LayerTable(ScrollView, can_focus=True):
 
     def action_close(self) -> None:
         row = self.row
-        if row is None or self.sorted:
+        if row is None:
             return
         if self.outline.is_group(row) and row not in self.outline.folded:
             self.action_fold()
@@ -383,7 +328,7 @@ class LayerTable(ScrollView, can_focus=True):
 
     def action_expand(self) -> None:
         row = self.row
-        if row is None or self.sorted or not self.outline.is_group(row):
+        if row is None or not self.outline.is_group(row):
             return
         if row in self.outline.folded:
             self.action_fold()
@@ -403,7 +348,8 @@ class LayerTable(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         if event.y < HEADER:
-            if self._column_at(event.x) == "max|d|":
+            title = self._lines.title_at(event.x)
+            if title == "max|d|" or (title == "layer" and self.sorted):
                 self.post_message(self.SortAsked())
             return
         position = self.scroll_offset.y + event.y - HEADER
@@ -411,17 +357,8 @@ class LayerTable(ScrollView, can_focus=True):
             return
         self._move(position)
         row = self._shown[position]
-        arrow = 1 + self._indent(self.outline.rows[row].depth, self._name_width - 1)[0]
-        if self.outline.is_group(row) and not self.sorted:
-            if arrow <= event.x < arrow + 2 or event.chain == 2:
+        if self.outline.is_group(row):
+            if event.chain == 2 or self._lines.is_arrow(self.outline.rows[row].depth, event.x):
                 self.action_fold()
         elif event.chain == 2:
             self.action_open()
-
-    def _column_at(self, x: int) -> str:
-        left = self._name_width
-        for column, size in self._columns:
-            if left < x <= left + GAP + size:
-                return column.title
-            left += GAP + size
-        return ""
