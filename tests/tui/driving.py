@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import fake_run
+from textual.events import MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -114,3 +115,16 @@ def playing(*runs: list[Event] | fake_run.FakeRun) -> Callable[[], fake_run.Fake
 def app_of(pilot: Pilot[Any]) -> AligndbgApp:
     assert isinstance(pilot.app, AligndbgApp)
     return pilot.app
+
+
+def line_of(pilot: Pilot[Any], text: str) -> int:
+    """The first line of the screen that holds the text."""
+    lines = screen_text(pilot).splitlines()
+    return next((y for y, line in enumerate(lines) if text in line), -1)
+
+
+async def wheel(pilot: Pilot[Any], at: tuple[int, int], down: bool) -> None:
+    x, y = at
+    event = (MouseScrollDown if down else MouseScrollUp)(None, x, y, 0, 0, 0, False, False, False, x, y)
+    pilot.app.screen._forward_event(event)
+    await pilot.pause()

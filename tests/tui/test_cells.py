@@ -43,7 +43,7 @@ def test_a_bar_is_as_long_as_it_is_told() -> None:
     assert bar(-1.0, 3) == ("", "───")
 
 
-@given(harmless, st.integers(14, 60))
+@given(harmless, st.integers(19, 60))
 def test_a_hanging_text_stays_in_its_column(text: str, width: int) -> None:
     first, *others = hanging("  try", "", text, width).plain.split("\n")
     assert first.startswith("  try      ")

@@ -135,7 +135,7 @@ class CompareScreen(Screen[None]):
         results = [event.result for event in batch if isinstance(event, LayerDiffed)]
         if results:
             table.update_results(results)
-        if self.state.phase == "ended" and not table.touched:
+        if self.state.phase != "running" and not table.touched:
             first = table.outline.first()
             if first is not None:
                 table.go_to(first)
@@ -228,22 +228,22 @@ class CompareScreen(Screen[None]):
 
     def _seek(self, step: int) -> None:
         table = self.query_one(LayerTable)
-        table.touched = True
         found, round_the_end = table.next_mismatch(step)
         if found is None:
             self._say_none()
             return
         if round_the_end:
             self.notify("from the beginning again" if step > 0 else "from the end again", timeout=2)
+        table.touched = True
         table.go_to(found)
 
     def action_first(self) -> None:
         table = self.query_one(LayerTable)
-        table.touched = True
         first = table.outline.first()
         if first is None:
             self._say_none()
         elif table.outline.takes(first):
+            table.touched = True
             table.go_to(first)
         else:
             self.notify("the filter hides it: \\ shows all again", markup=False)
