@@ -14,6 +14,12 @@ from aligndbg.commands import COMMANDS
 from aligndbg.errors import AligndbgError, Interrupted, UsageError
 from aligndbg.report.display import KINDS
 
+DEPTHS = {
+    "local": "feed each Paddle layer with torch's input, which tells where a fault is born",
+    "golden": "run torch in float64 too, which tells rounding from faults",
+    "onnx": "ask ONNX Runtime, which tells who is wrong",
+}
+
 EPILOG = f"""commands:
 {chr(10).join(f"  {name:<10} {words}" for name, words in COMMANDS.items())}
 
@@ -168,7 +174,12 @@ def _add_run_options(parser: Parser) -> None:
     adhoc.add_argument("--torch", metavar="MODULE:CALLABLE", help="the torch model; FILE.py:CALLABLE too")
     adhoc.add_argument("--paddle", metavar="MODULE:CALLABLE", help="its port")
     run = parser.add_argument_group("in place of what pair.yaml says")
-    run.add_argument("--input", metavar="KIND", help="ones, zeros, randn, rand, FILE.npy, FILE.npz or a picture")
+    run.add_argument(
+        "--input",
+        action="append",
+        metavar="KIND",
+        help="ones, zeros, randn, rand, FILE.npy, FILE.npz or a picture; given several times, the verdicts are the worst over all",
+    )
     run.add_argument("--shape", metavar="1,3,224,224", help="the input's shape")
     run.add_argument("--seed", type=int, help="of random inputs and weights")
     run.add_argument("--weights", metavar="SOURCE", help="auto, pretrained, kaiming, default or a file")
@@ -176,6 +187,8 @@ def _add_run_options(parser: Parser) -> None:
     run.add_argument("--rtol", type=float)
     run.add_argument("--torch-python", metavar="PYTHON", help="the interpreter of the torch side")
     run.add_argument("--paddle-python", metavar="PYTHON", help="the interpreter of the Paddle side")
+    for name, words in DEPTHS.items():
+        run.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=words)
     run.add_argument("--device", default="cpu", metavar="cpu|gpu:0")
     run.add_argument("--sessions", metavar="DIR", help="where the run is stored")
 

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from aligndbg.commands.options import device_of, given, on_this_machine, pair_of, settings_of
+from aligndbg.commands.options import device_of, inspection, on_this_machine, pair_of, settings_of
 from aligndbg.pairs.discovery import find_pair, list_pairs
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
@@ -22,14 +22,15 @@ READ_ONLY = "this is a stored run; `aligndbg PAIR` makes a new one"
 
 
 def open_app(options: Namespace) -> int:
-    settings, device = settings_of(options), device_of(options)
+    settings = settings_of(options)
+    device_of(options)
     if options.pair is None and options.torch is None and options.paddle is None:
         return run(HomeApp(lambda: pair_entries(settings), lambda: session_entries(settings)), settings)
     pair = pair_of(options.pair, options, settings)
 
     def start() -> Run:
         # Read again: pair.yaml may have been edited since.
-        return Inspection(pair_of(options.pair, options, settings), settings, given(options), device)
+        return inspection(pair_of(options.pair, options, settings), options, settings)
 
     return run(InspectApp(pair.name, start, watch_paths=lambda: watched(pair), watching=options.watch), settings)
 

@@ -16,8 +16,9 @@ from aligndbg.pairs.adhoc import adhoc_pair, with_overrides
 from aligndbg.pairs.discovery import find_pair
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings, load_settings
+from aligndbg.workflows.inspect import Depth, Inspection
 
-OVERRIDES = ("shape", "input", "seed", "weights", "atol", "rtol", "torch_python", "paddle_python")
+OVERRIDES = ("shape", "seed", "weights", "atol", "rtol", "torch_python", "paddle_python")
 STDOUT = "-"
 
 
@@ -46,7 +47,8 @@ def pair_of(name: str | None, options: Namespace, settings: Settings) -> PairSpe
         raise UsageError("no pair is named", "`aligndbg pairs` lists them")
     else:
         spec = _named(name)
-    return on_this_machine(with_overrides(spec, **overrides(options)), settings)
+    kind = options.input[0] if options.input else None
+    return on_this_machine(with_overrides(spec, input=kind, **overrides(options)), settings)
 
 
 def on_this_machine(spec: PairSpec, settings: Settings) -> PairSpec:
@@ -62,9 +64,14 @@ def overrides(options: Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in OVERRIDES}
 
 
+def depth_of(options: Namespace) -> Depth:
+    return Depth(options.local, options.golden, options.onnx)
+
+
 def given(options: Namespace) -> dict[str, Any]:
     """What the user asked for beside the pair, as a session keeps it."""
-    asked = {name: value for name, value in overrides(options).items() if value is not None}
+    asked = {name: value for name, value in {"input": options.input, **overrides(options)}.items() if value is not None}
+    asked |= {name: False for name in ("local", "golden", "onnx") if not getattr(options, name)}
     return asked if options.device == "cpu" else {**asked, "device": options.device}
 
 
@@ -72,6 +79,11 @@ def device_of(options: Namespace) -> str:
     if not re.fullmatch(r"cpu|gpu(:\d{1,3})?", options.device):
         raise UsageError(f"--device: expected cpu, gpu or gpu:0, found {options.device!r}")
     return "gpu:0" if options.device == "gpu" else str(options.device)
+
+
+def inspection(pair: PairSpec, options: Namespace, settings: Settings) -> Inspection:
+    """The run that the options ask for."""
+    return Inspection(pair, settings, given(options), device_of(options), options.input or (), depth_of(options))
 
 
 def check_targets(**files: str | None) -> None:

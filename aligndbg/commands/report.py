@@ -9,10 +9,9 @@ from typing import Any
 
 import msgspec
 
-from aligndbg.commands.options import STDOUT, check_targets, device_of, given, pair_of, put, settings_of
+from aligndbg.commands.options import STDOUT, check_targets, device_of, inspection, pair_of, put, settings_of
 from aligndbg.errors import AligndbgError, UsageError
 from aligndbg.pairs.discovery import nearest_pairs
-from aligndbg.pairs.schema import PairSpec
 from aligndbg.report.display import Display, open_display
 from aligndbg.report.markdown import markdown
 from aligndbg.report.table import pairs_document, worst_exit_code
@@ -27,7 +26,8 @@ from aligndbg.workflows.reporting import failed_report
 
 def report(options: Namespace) -> int:
     check_targets(json=options.json, md=options.md)
-    settings, device = settings_of(options), device_of(options)
+    settings = settings_of(options)
+    device_of(options)
     names: list[str | None] = list(options.pairs)
     if not names:
         names = [None] if options.torch or options.paddle else list(nearest_pairs())
@@ -39,7 +39,7 @@ def report(options: Namespace) -> int:
     reports: list[Report] = []
     try:
         for name in names:
-            reports.append(_run(name, options, settings, device, display))
+            reports.append(_run(name, options, settings, display))
             # A run that failed has no result: standard error has told why.
             if printed and reports[-1].verdict != "error":
                 write(report_document(reports[-1]), sys.stdout)
@@ -63,20 +63,20 @@ def json_of(reports: Sequence[Report]) -> bytes:
     return msgspec.json.format(b"[" + b",".join(to_json(each) for each in reports) + b"]", indent=1) + b"\n"
 
 
-def _run(name: str | None, options: Namespace, settings: Settings, device: str, display: Display) -> Report:
+def _run(name: str | None, options: Namespace, settings: Settings, display: Display) -> Report:
     """One pair's report, be it of a pair that could not even be loaded."""
     try:
         pair = pair_of(name, options, settings)
-        return run_pair(pair, settings, given(options), device, display)
+        return follow(pair.name, inspection(pair, options, settings), display)
     except AligndbgError as error:
         return _failed(name or "", error)
 
 
-def run_pair(pair: PairSpec, settings: Settings, asked: dict[str, Any], device: str, display: Display) -> Report:
-    """Compare, show the progress, and say how it ended. Raises AligndbgError where no session can be written."""
+def follow(name: str, run: Inspection, display: Display) -> Report:
+    """Show the progress of a run, and say how it ended. Raises AligndbgError where no session can be written."""
     environment: dict[str, Any] = {}
     session = None
-    for event in Inspection(pair, settings, asked, device).events():
+    for event in run.events():
         display.show(event)
         match event:
             case RunStarted(session=folder):
@@ -86,7 +86,7 @@ def run_pair(pair: PairSpec, settings: Settings, asked: dict[str, Any], device: 
             case RunEnded(found):
                 return found
             case RunFailed(error):
-                return _failed(pair.name, error, environment, session)
+                return _failed(name, error, environment, session)
     raise AssertionError("a run ends in RunEnded or RunFailed")
 
 

@@ -1,18 +1,34 @@
-"""The verdict of each row: from its own diff, and from whether a fault reaches it along the data flow of either side."""
+"""The verdict of each row, from what was measured at it and from whether a fault reaches it along the data flow of either side."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aligndbg.core.kinds import MOVES_NOTHING
 from aligndbg.core.layers import Call, LayerPair
 from aligndbg.core.likeness import does_nothing
 from aligndbg.core.stats import Diff
-from aligndbg.core.verdict import LayerResult, Verdict
+from aligndbg.core.tolerance import Tolerances
+from aligndbg.core.verdict import LayerResult, OnnxDiff, Verdict
 
 Measured = Diff | None
 """A compared row's diff; None where the output shapes differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known so far, by row: it grows while a run goes on.
+
+    `diffs` are propagated diffs, `local` the diffs of Paddle's layers on torch's inputs, `floors` what rounding explains, `onnx`
+    each side's gap to ONNX Runtime, where Paddle's is of its local output.
+    """
+
+    diffs: dict[int, Measured] = field(default_factory=dict)
+    local: dict[int, Measured] = field(default_factory=dict)
+    floors: dict[int, float] = field(default_factory=dict)
+    onnx: dict[int, OnnxDiff] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +36,8 @@ class Upstream:
     """What a row's inputs come from: the nearest compared rows, and the rows on the way that compute and have no partner.
 
     Compared rows that stand after the row are left out: where the two sides run in another order, each of two rows may read the
-    other, and the first of them must not be excused by the second.
+    other, and the first of them must not be excused by the second. With rows that have no partner, a row and what leads to it
+    from the compared rows is one region: only its end can be compared.
     """
 
     compared: frozenset[int]
@@ -28,11 +45,12 @@ class Upstream:
 
 
 class Judge:
-    """Judges rows as their diffs come in, by their `index`; `diffs` may grow between two calls."""
+    """Judges rows, by their `index`, on the evidence there is."""
 
-    def __init__(self, layers: Sequence[LayerPair], diffs: Mapping[int, Measured]) -> None:
+    def __init__(self, layers: Sequence[LayerPair], evidence: Evidence, tolerances: Tolerances | None = None) -> None:
         self._layers = {row.index: row for row in layers}
-        self._diffs = diffs
+        self._evidence = evidence
+        self._tolerances = tolerances or Tolerances()
         torch = _Flow(layers, lambda row: row.torch)
         paddle = _Flow(layers, lambda row: row.paddle)
         self._upstream = {row.index: _both(row.index, torch.upstream(row), paddle.upstream(row)) for row in layers}
@@ -43,22 +61,21 @@ class Judge:
 
     def compared(self, index: int) -> LayerResult:
         """The verdict on a row whose diff is known. Rows upstream that are not known yet count as agreeing."""
-        diff, upstream = self._diffs[index], self._upstream[index]
-        if diff is not None and diff.stats.over_tolerance == 0:
-            return LayerResult(index, Verdict.OK, False, diff)
-        if upstream.alone:
-            path = self._layers[min(upstream.alone)].path
-            return LayerResult(index, Verdict.INHERITED, True, diff, note=f"{path}, which one side lacks, lies before it")
-        wrong = [row for row in upstream.compared if self.wrong(row)]
-        same_way = [row for row in wrong if _breach(self._diffs[row]) == _breach(diff)]
-        if diff is None and not same_way:
-            return LayerResult(index, Verdict.SHAPE, True, note=_shapes(self._layers[index]))
-        if diff is not None and (diff.stats.nan or diff.stats.inf) and not same_way:
-            return LayerResult(index, Verdict.NAN, True, diff)
-        if wrong:
-            first = self._layers[min(same_way or wrong)]
-            return LayerResult(index, Verdict.INHERITED, True, diff, note=f"{first.path}, which it reads, differs already")
-        return LayerResult(index, Verdict.BORN, True, diff)
+        evidence = self._evidence
+        diff, local = evidence.diffs[index], evidence.local.get(index)
+        verdict, note = self._by_local(index) if index in evidence.local else self._by_propagated(index)
+        wrong = verdict not in (Verdict.OK, Verdict.NOISE)
+        return LayerResult(
+            index,
+            verdict,
+            wrong,
+            diff,
+            local.stats if local else None,
+            evidence.onnx.get(index),
+            evidence.floors.get(index),
+            self._blame(index) if verdict is Verdict.BORN else None,
+            note,
+        )
 
     def alone(self, index: int, output_differs: bool) -> LayerResult:
         """The verdict on a row without a diff, once all diffs are known."""
@@ -71,16 +88,105 @@ class Judge:
             return LayerResult(index, Verdict.UNPAIRED, False, note=f"{call.type} changes nothing in eval")
         if call.kind in MOVES_NOTHING:
             return LayerResult(index, Verdict.UNPAIRED, False, note=f"{call.type} computes nothing")
-        known = [reader for reader in self._readers.get(index, ()) if reader in self._diffs]
+        readers = self._readers.get(index, ())
+        if located := [reader for reader in readers if reader in self._evidence.local]:
+            return self._by_readers(index, located)
+        known = [reader for reader in readers if reader in self._evidence.diffs]
         differs = any(self.wrong(reader) for reader in known) if known else output_differs
         return LayerResult(index, Verdict.UNPAIRED, differs, note="" if differs else "what reads it agrees all the same")
 
     def wrong(self, index: int) -> bool:
         """Whether the row was compared and does not agree."""
-        if index not in self._diffs:
-            return False
-        diff = self._diffs[index]
-        return diff is None or diff.stats.over_tolerance > 0
+        return index in self._evidence.diffs and self.beyond(index, self._evidence.diffs[index])
+
+    def beyond(self, index: int, diff: Measured) -> bool:
+        """Whether a diff of the row is more than the tolerance and more than rounding.
+
+        Where the noise floor is known, an absolute tolerance is scaled down to layers whose largest value is below 1: a missing
+        ReLU can be worth less than 1e-4 there.
+        """
+        if diff is None or diff.stats.nan or diff.stats.inf:
+            return True
+        floor = self._evidence.floors.get(index)
+        if floor is None:
+            return diff.stats.over_tolerance > 0
+        atol, _ = self._tolerances.of(*_paths(self._layers[index]))
+        small = diff.stats.max_abs > atol * min(1.0, diff.torch.max_abs)
+        return diff.stats.max_abs > floor and (diff.stats.over_tolerance > 0 or small)
+
+    def _by_local(self, index: int) -> tuple[Verdict, str]:
+        diff, local, upstream = self._evidence.diffs[index], self._evidence.local[index], self._upstream[index]
+        if self.beyond(index, local):
+            if upstream.alone:
+                return Verdict.INHERITED, f"{self._layers[min(upstream.alone)].path}, which one side lacks, lies before it"
+            return Verdict.BORN, _shapes(self._layers[index]) if local is None else ""
+        if self.beyond(index, diff):
+            wrong = [row for row in upstream.compared if self.wrong(row)]
+            return Verdict.INHERITED, f"{self._layers[min(wrong)].path}, which it reads, differs already" if wrong else ""
+        return self._agreeing(diff)
+
+    def _by_propagated(self, index: int) -> tuple[Verdict, str]:
+        """A guess: the first layer that differs along a path is where the fault is."""
+        diff, upstream = self._evidence.diffs[index], self._upstream[index]
+        if not self.beyond(index, diff):
+            return self._agreeing(diff)
+        if upstream.alone:
+            return Verdict.INHERITED, f"{self._layers[min(upstream.alone)].path}, which one side lacks, lies before it"
+        wrong = [row for row in upstream.compared if self.wrong(row)]
+        same_way = [row for row in wrong if _breach(self._evidence.diffs[row]) == _breach(diff)]
+        if diff is None and not same_way:
+            return Verdict.SHAPE, _shapes(self._layers[index])
+        if _breach(diff) == "nan" and not same_way:
+            return Verdict.NAN, ""
+        if wrong:
+            return Verdict.INHERITED, f"{self._layers[min(same_way or wrong)].path}, which it reads, differs already"
+        return Verdict.BORN, ""
+
+    def _agreeing(self, diff: Measured) -> tuple[Verdict, str]:
+        return (Verdict.NOISE if diff is not None and diff.stats.over_tolerance > 0 else Verdict.OK), ""
+
+    def _by_readers(self, index: int, readers: Sequence[int]) -> LayerResult:
+        """An unpaired row: the fault is here where the region that it is in does not agree on torch's inputs."""
+        wrong = [reader for reader in readers if self.beyond(reader, self._evidence.local[reader])]
+        if not wrong:
+            return LayerResult(index, Verdict.UNPAIRED, False, note="what reads it agrees all the same")
+        end = min(wrong)
+        local = self._evidence.local[end]
+        first = min(self._upstream[end].alone)
+        path = self._layers[end].path
+        return LayerResult(
+            index,
+            Verdict.BORN if index == first else Verdict.UNPAIRED,
+            True,
+            None,
+            local.stats if local else None,
+            self._evidence.onnx.get(end),
+            self._evidence.floors.get(end),
+            self._blame(end) if index == first else None,
+            f"measured at {path}, the end of the region that it is in",
+        )
+
+    def _blame(self, index: int) -> str | None:
+        """The side that disagrees with ONNX Runtime where the other does not; None where that settles nothing."""
+        onnx, local = self._evidence.onnx.get(index), self._evidence.local.get(index)
+        if onnx is None:
+            # Golden is torch's own code: within its noise floor torch is right, and the port is what departs from it.
+            return "paddle" if index in self._evidence.floors and index in self._evidence.local else None
+        atol, _ = self._tolerances.of(*_paths(self._layers[index]))
+        limit = max(self._evidence.floors.get(index, 0.0), atol * min(1.0, local.torch.max_abs) if local else atol)
+        torch, paddle = onnx.torch_max_abs > limit, not onnx.paddle_max_abs <= limit
+        if torch == paddle:
+            return None
+        return "torch" if torch else "paddle"
+
+
+def gap_of(shapes_agree: bool, gap: float) -> float:
+    """A gap to ONNX Runtime; infinite where the shapes differ."""
+    return gap if shapes_agree else math.inf
+
+
+def _paths(row: LayerPair) -> tuple[str, ...]:
+    return tuple(call.path for call in (row.torch, row.paddle) if call is not None)
 
 
 def _breach(diff: Measured) -> str:
@@ -95,9 +201,8 @@ def _shapes(row: LayerPair) -> str:
     one, other = (call.outputs if call else () for call in (row.torch, row.paddle))
     if len(one) != len(other):
         return f"torch has {len(one)} outputs, Paddle {len(other)}"
-    differing = (place for place, (mine, others) in enumerate(zip(one, other, strict=True)) if mine.shape != others.shape)
     # The calls may be those of a smaller batch, on which no shape differs.
-    place = next(differing, 0)
+    place = next((k for k, (mine, others) in enumerate(zip(one, other, strict=True)) if mine.shape != others.shape), 0)
     return f"output {place}: {list(one[place].shape)} in torch, {list(other[place].shape)} in Paddle" if place else ""
 
 
@@ -111,7 +216,7 @@ class _Flow:
 
     def __init__(self, layers: Sequence[LayerPair], side: Callable[[LayerPair], Call | None]) -> None:
         self._side = side
-        self._rows = {call.index: row for row in layers if (call := side(row)) is not None}
+        self._rows: Mapping[int, LayerPair] = {call.index: row for row in layers if (call := side(row)) is not None}
 
     def upstream(self, row: LayerPair) -> Upstream:
         call = self._side(row)

@@ -156,6 +156,12 @@ def _merged(rows: list[Row]) -> list[Row]:
     return [Row(row.label, row.path, row.depth, end, row.parent, row.layer) for row, end in zip(merged, ends, strict=True)]
 
 
+def severity(result: LayerResult) -> tuple[bool, int, float]:
+    """A key by which the worst of several results is the largest: whether it is a mismatch, how bad, how far apart."""
+    stats = result.propagated.stats if result.propagated else None
+    return result.mismatch, _RANK[result.verdict], stats.max_abs if stats else 0.0
+
+
 def summarise(result: LayerResult, layer: int) -> Summary:
     stats = result.propagated.stats if result.propagated else None
     max_abs, max_rel = (stats.max_abs, stats.max_rel) if stats else (None, None)

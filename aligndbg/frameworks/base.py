@@ -13,8 +13,9 @@ from aligndbg.core.layers import Call, Trace
 
 Array = NDArray[Any]
 
-OnCall = Callable[[Call, Sequence[Any]], None]
-"""Takes a call and its output tensors, still the framework's own, at the moment they exist."""
+OnCall = Callable[[Call, Sequence[Any]], Sequence[Any] | None]
+"""Takes a call and its output tensors, still the framework's own, at the moment they exist. What it returns, if anything, takes
+their place in the rest of the forward."""
 
 
 class Framework(Protocol):
@@ -46,8 +47,14 @@ class Framework(Protocol):
     def save(self, path: Path) -> None:
         """Write the model's state in the framework's own checkpoint format."""
 
+    def export(self, path: Path, inputs: Sequence[Array]) -> None:
+        """Write the model as ONNX, traced on `inputs`; NotImplementedError where the framework does not."""
+
     def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
         """One forward without gradients, and the result's tensors; `on_call` sees every call before the next one starts."""
+
+    def to_tensor(self, value: Array, like: Any) -> Any:
+        """A tensor of the framework's with `value`'s shape, on `like`'s device and of its dtype."""
 
     def to_numpy(self, tensor: Any) -> np.ndarray[Any, Any]:
         """The tensor's values on the host; bfloat16 as float32. May be a view: copy before the next call runs."""

@@ -41,6 +41,11 @@ class Child:
         return self._process.pid
 
     @property
+    def dead(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
+    @property
     def connection(self) -> Connection:
         """For `multiprocessing.connection.wait`."""
         return self._channel.connection
@@ -159,7 +164,11 @@ OnMessage = Callable[[Child, wire.Message, list[Lease]], bool]
 """Handles a message of a child; True when that child has nothing more to say to this request."""
 
 
-def listen(children: Sequence[Child], on_message: OnMessage, limit_s: float | None = None) -> None:
+OnError = Callable[[Child, AligndbgError], None]
+"""Handles the failure of a child that the others can do without, or raises it."""
+
+
+def listen(children: Sequence[Child], on_message: OnMessage, limit_s: float | None = None, on_error: OnError | None = None) -> None:
     """Hand over messages of `children`, as they come, until each is done. ChildDied when one dies, EnvironmentFault
     after `limit_s`."""
     open_children = list(children)
@@ -171,5 +180,12 @@ def listen(children: Sequence[Child], on_message: OnMessage, limit_s: float | No
                 names = ", ".join(child.side for child in open_children)
                 raise EnvironmentFault(f"no answer from {names} within {limit_s:.0f} s", "see the child's log")
         for child in list(open_children):
-            if child.poll() and on_message(child, *child.receive()):
+            try:
+                done = child.poll() and on_message(child, *child.receive())
+            except AligndbgError as error:
+                if on_error is None:
+                    raise
+                on_error(child, error)
+                done = True
+            if done:
                 open_children.remove(child)

@@ -13,6 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aligndbg.core.layers import Call
 from aligndbg.errors import AligndbgError
 from aligndbg.frameworks import wire
@@ -28,6 +30,18 @@ def make_torch() -> Framework:
     return TorchFramework()
 
 
+def make_golden() -> Framework:
+    from aligndbg.frameworks.golden import GoldenFramework
+
+    return GoldenFramework()
+
+
+def make_onnx() -> Framework:
+    from aligndbg.frameworks.onnx_runtime import OnnxFramework
+
+    return OnnxFramework()
+
+
 def make_paddle() -> Framework:
     from aligndbg.frameworks.paddlepaddle import PaddleFramework
 
@@ -37,6 +51,8 @@ def make_paddle() -> Framework:
 FRAMEWORKS: dict[str, tuple[Callable[[], Framework], str]] = {
     "torch": (make_torch, "pip install torch"),
     "paddle": (make_paddle, "pip install paddlepaddle"),
+    "golden": (make_golden, "pip install torch"),
+    "onnx": (make_onnx, "pip install onnx onnxruntime"),
 }
 """Side -> how to make it, and what to install where it is missing."""
 
@@ -90,6 +106,13 @@ class Host:
                 channel.send(wire.Done())
             case wire.Run():
                 self._run(request, leases)
+            case wire.Export():
+                self._place = "exporting to ONNX"
+                inputs = [lease.array.copy() for lease in leases]
+                for lease in leases:
+                    lease.release()
+                framework.export(Path(request.path), inputs)
+                channel.send(wire.Done())
             case wire.Sync():
                 channel.send(wire.Done())
             case _:
@@ -103,20 +126,35 @@ class Host:
         wanted = frozenset(request.wanted)
         waited = 0.0
 
-        def on_call(call: Call, outputs: Sequence[Any]) -> None:
+        def on_call(call: Call, outputs: Sequence[Any]) -> Sequence[Any] | None:
             nonlocal waited
             self._place = f"the forward on input {shapes}, after {call.path} ({call.type})"
-            if call.index in wanted:
-                arrays = [self._framework.to_numpy(tensor) for tensor in outputs]
-                start = time.perf_counter()
-                self._channel.send(wire.Captured(call.index), arrays)
-                waited += time.perf_counter() - start
+            if call.index not in wanted:
+                return None
+            arrays = [self._framework.to_numpy(tensor) for tensor in outputs]
+            start = time.perf_counter()
+            self._channel.send(wire.Captured(call.index), arrays)
+            given = self._given() if request.forced else []
+            waited += time.perf_counter() - start
+            if not given:
+                return None
+            return [self._framework.to_tensor(value, like) for value, like in zip(given, outputs, strict=True)]
 
         self._place = f"the forward on input {shapes}"
         start = time.perf_counter()
         trace, outputs = self._framework.run(inputs, on_call)
         seconds = time.perf_counter() - start - waited
         self._channel.send(wire.Traced(trace, seconds), [self._framework.to_numpy(tensor) for tensor in outputs])
+
+    def _given(self) -> list[np.ndarray[Any, Any]]:
+        """What the app gives in place of the outputs just captured."""
+        message, leases = self._channel.receive()
+        if not isinstance(message, wire.Forced):
+            raise ValueError(f"expected Forced, not {message!r}")
+        arrays = [lease.array.copy() for lease in leases]
+        for lease in leases:
+            lease.release()
+        return arrays
 
 
 def failure(error: BaseException, place: str) -> wire.Failed:

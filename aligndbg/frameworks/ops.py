@@ -99,6 +99,16 @@ def canonical_kind(name: str) -> str:
     return _CANONICAL.get(plain, plain)
 
 
+def is_in_place(name: str) -> bool:
+    """Whether an op called `name` writes into its first argument: `add_`, `__iadd__`, `__setitem__`."""
+    if name.startswith("__"):
+        return name == "__setitem__" or name[2:-2] in _IN_PLACE_OPERATORS
+    return name.endswith("_")
+
+
+_IN_PLACE_OPERATORS = frozenset("iadd isub imul idiv itruediv ifloordiv imod ipow iand ior ixor ilshift irshift".split())
+
+
 def canonical_attributes(kind: str, arguments: Mapping[str, Any]) -> dict[str, Attribute]:
     """The arguments worth comparing, by canonical name, of an op of `kind` called with `arguments` (its own names)."""
     found: dict[str, Attribute] = {}

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import paddle
 from paddle import _C_ops
 
-Observe = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any], Any], None]
-"""Takes the op's name, the original function, its arguments and its result."""
+Observe = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any], Any], Any]
+"""Takes the op's name, the original function, its arguments and its result; returns what the caller gets."""
 
 _OPERATORS = (
     "add radd iadd sub rsub isub mul rmul imul truediv rtruediv div rdiv floordiv rfloordiv mod rmod pow rpow matmul "
@@ -57,8 +57,7 @@ def watch_ops(probe: Probe, observe: Observe) -> Iterator[None]:
                 result = original(*args, **kwargs)
             finally:
                 probe.quiet -= 1
-            observe(name, original, args, kwargs, result)
-            return result
+            return observe(name, original, args, kwargs, result)
 
         return op
 

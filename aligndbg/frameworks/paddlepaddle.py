@@ -17,7 +17,7 @@ from aligndbg.core.layers import ParamSpec, TensorSpec, Trace
 from aligndbg.frameworks.base import Array, OnCall
 from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
 from aligndbg.frameworks.loading import build_model
-from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind
+from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
 from aligndbg.frameworks.paddle_layers import COMPAT_LAYERS, COMPOSITES, CONTAINERS, PADDLE_LAYERS
 from aligndbg.frameworks.paddle_ops import signature_of, watch_ops
 from aligndbg.frameworks.tracing import Tracer
@@ -78,22 +78,37 @@ class PaddleFramework:
     def save(self, path: Path) -> None:
         paddle.save(self.model.state_dict(), str(path))
 
+    def export(self, path: Path, inputs: Sequence[Array]) -> None:
+        raise NotImplementedError("the torch model is the one that is exported")
+
     def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
         tensors = [paddle.to_tensor(np.array(value)) for value in inputs]
         tracer = Tracer(paddle.is_tensor, spec_of, self._params, on_call, _INTERNAL)
 
-        def observe(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        def observe(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
             if name in NOT_A_CALL:
-                return
+                return result
             kind = canonical_kind(name)
             arguments = bind(function, args, kwargs)
             changed = args[0] if result is None and args else result
             attributes = canonical_attributes(kind, arguments)
-            tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, parameter_roles(kind, arguments))
+            roles = parameter_roles(kind, arguments)
+            given = tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, roles)
+            if given is changed:
+                return result
+            if args and changed is args[0] and is_in_place(name):
+                # Whoever holds the tensor sees the op's effect, not its return value.
+                with tracer.silence():
+                    args[0].set_value(given)
+                return result
+            return given
 
         with paddle.no_grad(), self._hooks(tracer), watch_ops(tracer, observe):
             result = self.model(*tensors)
         return tracer.finish(result, self._state)
+
+    def to_tensor(self, value: Array, like: Any) -> Any:
+        return paddle.to_tensor(value, dtype=like.dtype, place=like.place)
 
     def to_numpy(self, tensor: Any) -> Array:
         plain = tensor.detach()
@@ -145,20 +160,21 @@ class PaddleFramework:
 
 def _layer_hooks(
     tracer: Tracer, path: str, entry: LayerClass, leaf: bool, params: list[ParamSpec]
-) -> tuple[Callable[..., None], Callable[..., None]]:
+) -> tuple[Callable[..., None], Callable[..., Any]]:
     def before(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         tracer.enter(path)
         tracer.quiet += leaf
 
-    def after(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    def after(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
         tracer.leave()
-        if leaf:
-            tracer.quiet -= 1
-            if not tracer.quiet:
-                inputs = tracer.tensors((args, kwargs))
-                tracer.record(
-                    path or "model", entry.kind, type(layer).__name__, inputs, result, read_attributes(layer, entry), params
-                )
+        if not leaf:
+            return None
+        tracer.quiet -= 1
+        if tracer.quiet:
+            return None
+        inputs = tracer.tensors((args, kwargs))
+        attributes = read_attributes(layer, entry)
+        return tracer.record(path or "model", entry.kind, type(layer).__name__, inputs, result, attributes, params)
 
     return before, after
 

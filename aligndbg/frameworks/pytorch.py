@@ -23,7 +23,7 @@ from aligndbg.errors import InputError
 from aligndbg.frameworks.base import Array, OnCall
 from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
 from aligndbg.frameworks.loading import build_model, describe
-from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind
+from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
 from aligndbg.frameworks.torch_layers import COMPOSITES, CONTAINERS, TORCH_LAYERS
 from aligndbg.frameworks.torchvision_import import mend
 from aligndbg.frameworks.tracing import Tracer
@@ -76,6 +76,7 @@ class TorchFramework:
         self._tensors: Mapping[str, Any] = {}
         self._params: dict[int, ParamSpec] = {}
         self._state: list[ParamSpec] = []
+        self._unsettled: int | None = None
 
     def environment(self) -> Mapping[str, str | int | bool]:
         return {
@@ -92,9 +93,12 @@ class TorchFramework:
         torch.manual_seed(0)
         self.model = build_model(target, kwargs, root, nn.Module, mend).eval().to(self._device)
         self._survey()
+        self._unsettled = None
 
     def initialise(self, scheme: str, seed: int) -> None:
         torch.manual_seed(seed)
+        # What a normalisation expects is known once something reaches it: the next forward completes the weights.
+        self._unsettled = seed if scheme == "kaiming" else None
         if scheme == "kaiming":
             kaiming(self.model, torch.Generator().manual_seed(seed))
             return
@@ -132,12 +136,23 @@ class TorchFramework:
     def save(self, path: Path) -> None:
         torch.save(self.model.state_dict(), path)
 
+    def export(self, path: Path, inputs: Sequence[Array]) -> None:
+        """Not optimised: every node still belongs to the layer that it came from (torch documentation, "torch.onnx")."""
+        tensors = tuple(torch.from_numpy(np.array(value)).to(self._device) for value in inputs)
+        with torch.no_grad():
+            torch.onnx.export(self.model, tensors, path, dynamo=True, optimize=False, external_data=False, verify=False)
+
     def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
         tensors = [torch.from_numpy(np.array(value)).to(self._device) for value in inputs]
         tracer = Tracer(torch.is_tensor, spec_of, self._params, on_call, _INTERNAL)
-        with torch.no_grad(), self._hooks(tracer), _FunctionalOps(tracer):
+        unsettled = contextlib.nullcontext() if self._unsettled is None else settling(self.model, self._unsettled, tracer)
+        with torch.no_grad(), unsettled, self._hooks(tracer), _FunctionalOps(tracer):
             result = self.model(*tensors)
+        self._unsettled = None
         return tracer.finish(result, self._state)
+
+    def to_tensor(self, value: Array, like: Any) -> Any:
+        return torch.from_numpy(value).to(device=like.device, dtype=like.dtype)
 
     def to_numpy(self, tensor: Any) -> Array:
         plain = tensor.detach()
@@ -184,15 +199,17 @@ class TorchFramework:
             tracer.enter(path)
             tracer.quiet += leaf
 
-        def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
             path, entry, leaf = self._entries[module]
             tracer.leave()
-            if leaf:
-                tracer.quiet -= 1
-                if not tracer.quiet:
-                    attributes = read_attributes(module, entry)
-                    inputs = tracer.tensors((args, kwargs))
-                    tracer.record(path or "model", entry.kind, type(module).__name__, inputs, result, attributes, by_prefix[module])
+            if not leaf:
+                return None
+            tracer.quiet -= 1
+            if tracer.quiet:
+                return None
+            attributes = read_attributes(module, entry)
+            inputs = tracer.tensors((args, kwargs))
+            return tracer.record(path or "model", entry.kind, type(module).__name__, inputs, result, attributes, by_prefix[module])
 
         handles = []
         try:
@@ -228,7 +245,13 @@ class _FunctionalOps(TorchFunctionMode):
             roles = parameter_roles(kind, arguments)
             changed = args[0] if result is None and args else result
             attributes = canonical_attributes(kind, arguments)
-            self._tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, roles)
+            given = self._tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, roles)
+            if given is not changed and args and changed is args[0] and is_in_place(name):
+                # Whoever holds the tensor sees the op's effect, not its return value.
+                with self._tracer.silence():
+                    args[0].copy_(given)
+            elif given is not changed:
+                return given
         return result
 
 
@@ -300,7 +323,7 @@ def kaiming(model: nn.Module, generator: torch.Generator) -> None:
     """Fill `model` so that every layer's signal keeps its size and every parameter matters.
 
     Weights: normal, fan-in, gain of ReLU (He et al. 2015, eq. 10). Biases and BatchNorm statistics: random around their neutral
-    values, because an all-zero bias or a unit variance hides its own mistakes.
+    values, because an all-zero bias or a unit variance hides its own mistakes; `settling` fits the statistics to a signal.
     """
 
     def normal(tensor: torch.Tensor, mean: float, std: float) -> None:
@@ -319,3 +342,38 @@ def kaiming(model: nn.Module, generator: torch.Generator) -> None:
                 normal(tensor, 1.0, 0.1)
             else:
                 normal(tensor, 0.0, 0.1)
+
+
+@contextlib.contextmanager
+def settling(model: nn.Module, seed: int, tracer: Tracer) -> Iterator[None]:
+    """For one forward: each BatchNorm gets, before it runs, running statistics that suit its input.
+
+    In eval it divides by its running variance. With one that does not belong to the weights, every residual block doubles the
+    signal, to 1e7 in resnet152 (the remedy: Mishkin and Matas 2016). The running variance is halfway between the channel's own
+    mean square and the layer's: the own one alone, and a running mean near the input's, let deep networks amplify rounding a
+    hundredfold and blow up on any other input; the layer's alone lets them forget their input.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    settled: set[nn.Module] = set()
+
+    def settle(norm: nn.modules.batchnorm._NormBase, args: tuple[Any, ...]) -> None:
+        if norm in settled or norm.running_mean is None or norm.running_var is None or not args or args[0].dim() < 2:
+            return
+        settled.add(norm)
+        tracer.quiet += 1
+        square = args[0].double().square().cpu()
+        own = square.mean([axis for axis in range(square.dim()) if axis != 1])
+        expected = (own + square.mean()) / 2
+        if expected.isfinite().all() and expected.any():
+            mean = 0.1 * expected.sqrt() * torch.randn(expected.shape, generator=generator)
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(expected * (0.5 + torch.rand(expected.shape, generator=generator)))
+        tracer.quiet -= 1
+
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._NormBase)]
+    handles = [norm.register_forward_pre_hook(settle) for norm in norms]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

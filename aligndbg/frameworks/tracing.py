@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import weakref
@@ -55,6 +56,15 @@ class Tracer:
     def leave(self) -> None:
         self._modules.pop()
 
+    @contextlib.contextmanager
+    def silence(self) -> Iterator[None]:
+        """Nothing in the block is a call."""
+        self.quiet += 1
+        try:
+            yield
+        finally:
+            self.quiet -= 1
+
     def tensors(self, value: Any) -> list[Any]:
         return [tensor for _, tensor in named_tensors(value, self._is_tensor)]
 
@@ -66,7 +76,7 @@ class Tracer:
         result: Any,
         attributes: Mapping[str, Attribute],
         roles: Mapping[int, tuple[str, str]],
-    ) -> None:
+    ) -> Any:
         """A functional op ran in the current module. `roles` gives role and layout of the parameters that it has
         names for, by `id`.
 
@@ -74,7 +84,7 @@ class Tracer:
         """
         inputs = self.tensors(arguments)
         if not inputs:
-            return
+            return result
         params = []
         for place, tensor in enumerate(inputs):
             if (param := self._params.get(id(tensor))) is not None:
@@ -83,7 +93,7 @@ class Tracer:
                 params.append(dataclasses.replace(param, role=role, layout=layout_of(layout, axes)))
         streams = [tensor for tensor in inputs if id(tensor) not in self._params]
         path = f"{self.module}.{name}" if self.module else name
-        self.record(path, kind, name, streams, result, attributes, params)
+        return self.record(path, kind, name, streams, result, attributes, params)
 
     def record(
         self,
@@ -94,10 +104,11 @@ class Tracer:
         result: Any,
         attributes: Mapping[str, Attribute],
         params: Sequence[ParamSpec],
-    ) -> None:
+    ) -> Any:
+        """A layer or op has made `result`; what the model goes on with, which is `result` unless `on_call` gave something else."""
         outputs = self.tensors(result)
         if not outputs:
-            return
+            return result
         self._times[path] += 1
         times = self._times[path]
         index = len(self._calls)
@@ -113,13 +124,13 @@ class Tracer:
             source=user_line(self._internal),
         )
         self._calls.append(call)
-        for place, tensor in enumerate(outputs):
+        with self.silence():
+            others = self._on_call(call, outputs)
+        for place, tensor in enumerate(outputs if others is None else others):
             self._made[id(tensor)] = (weakref.ref(tensor), index, place)
-        self.quiet += 1
-        try:
-            self._on_call(call, outputs)
-        finally:
-            self.quiet -= 1
+        if others is None:
+            return result
+        return exchanged(result, {id(old): new for old, new in zip(outputs, others, strict=True)}, self._is_tensor)
 
     def finish(self, result: Any, state: Sequence[ParamSpec]) -> tuple[Trace, list[Any]]:
         named = list(named_tensors(result, self._is_tensor))
@@ -153,6 +164,22 @@ def named_tensors(value: Any, is_tensor: Callable[[Any], bool], name: str = "") 
         for entry in dataclasses.fields(value):
             inner = f"{name}.{entry.name}" if name else entry.name
             yield from named_tensors(getattr(value, entry.name), is_tensor, inner)
+
+
+def exchanged(value: Any, others: Mapping[int, Any], is_tensor: Callable[[Any], bool]) -> Any:
+    """`value` with its tensors exchanged, by `id`, in the containers that `named_tensors` looks into."""
+    if is_tensor(value):
+        return others.get(id(value), value)
+    if isinstance(value, dict):
+        return type(value)((key, exchanged(item, others, is_tensor)) for key, item in value.items())
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(exchanged(item, others, is_tensor) for item in value))
+    if isinstance(value, (list, tuple)):
+        return type(value)(exchanged(item, others, is_tensor) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inner = {entry.name: exchanged(getattr(value, entry.name), others, is_tensor) for entry in dataclasses.fields(value)}
+        return dataclasses.replace(value, **inner)
+    return value
 
 
 def user_line(internal: tuple[str, ...]) -> str | None:

@@ -80,9 +80,22 @@ class Save:
 @dataclass(frozen=True)
 class Run:
     """One forward on the slots that follow; calls whose index is in `wanted` are answered by a `Captured`, the end
-    by a `Traced`."""
+    by a `Traced`. Where it is `forced`, the forward waits after each `Captured` for a `Forced`."""
 
     wanted: tuple[int, ...] = ()
+    forced: bool = False
+
+
+@dataclass(frozen=True)
+class Forced:
+    """The slots that follow take the place of the outputs that were captured last; where there are none, those stay."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write the model as ONNX to `path`, traced on the slots that follow. Answered by `Done`."""
+
+    path: str
 
 
 @dataclass(frozen=True)
@@ -149,6 +162,8 @@ Message = (
     | SetState
     | Save
     | Run
+    | Forced
+    | Export
     | Sync
     | Stage
     | Done

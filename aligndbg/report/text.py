@@ -57,11 +57,16 @@ def verdict_span(verdict: str) -> Span:
 
 
 def rows_to_show(layers: tuple[LayerReport, ...], most: int) -> tuple[list[LayerReport], str]:
-    """The mismatching rows in order, what is not merely inherited before all else, and what was left out in words."""
+    """The mismatching rows in order, what is not merely inherited before all else, and what was left out in words.
+
+    Where faults were located, what is inherited from them is only counted.
+    """
     wrong = [layer for layer in layers if layer.mismatch]
     by_weight = sorted(wrong, key=lambda layer: (layer.verdict == Verdict.INHERITED, layer.index))
-    shown = sorted(by_weight[:most], key=lambda layer: layer.index)
-    left = Counter(layer.verdict for layer in by_weight[most:])
+    located = any(layer.local for layer in wrong) and any(layer.verdict != Verdict.INHERITED for layer in wrong)
+    room = min(most, sum(layer.verdict != Verdict.INHERITED for layer in wrong)) if located else most
+    shown = sorted(by_weight[:room], key=lambda layer: layer.index)
+    left = Counter(layer.verdict for layer in by_weight[room:])
     return shown, ", ".join(f"{left[verdict]} {verdict}" for verdict in COUNTED if left[verdict])
 
 
@@ -82,7 +87,8 @@ def weights_text(weights: WeightsReport) -> str:
 def output_text(output: OutputReport) -> str:
     if output.max_abs is None:
         return "the shapes of the two results differ"
-    pieces = [f"max|d| {figure(output.max_abs)}", f"{tolerance_text(GUIDE_TOLERANCE)} {'met' if output.met else 'NOT met'}"]
+    met = "met" if output.met else f"NOT met, {output.note}" if output.note else "NOT met"
+    pieces = [f"max|d| {figure(output.max_abs)}", f"{tolerance_text(GUIDE_TOLERANCE)} {met}"]
     if output.max_rel is not None:
         pieces.append(f"rel {figure(output.max_rel)}")
     if output.cosine is not None:

@@ -77,7 +77,7 @@ def _result(output: OutputReport | None) -> list[str]:
         return []
     if output.max_abs is None:
         return ["output shapes differ"]
-    met = "met" if output.met else "not met"
+    met = "met" if output.met else "not met, for rounding alone" if output.note else "not met"
     return [f"output max|d| {figure(output.max_abs)} ({tolerance_text(GUIDE_TOLERANCE)} {met})"]
 
 

@@ -1,145 +1,234 @@
-"""The main use case: run both models on one input, compare every layer, say where the port breaks."""
+"""The main use case: run both models on the same inputs, compare every layer, say where the port breaks and who is wrong."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aligndbg.core.diff import warm
-from aligndbg.core.judgement import Judge, Measured
-from aligndbg.core.layers import LayerPair
 from aligndbg.core.tolerance import Tolerances
-from aligndbg.core.verdict import LayerResult, Verdict
 from aligndbg.datasets.inputs import make_inputs
+from aligndbg.errors import AligndbgError
+from aligndbg.frameworks.client import Child
+from aligndbg.pairs.adhoc import with_overrides
 from aligndbg.pairs.schema import PairSpec, ToleranceSpec
-from aligndbg.settings import MIB, Settings
+from aligndbg.settings import Settings
 from aligndbg.store.writer import SessionWriter
-from aligndbg.workflows.compare import compare, require_same_calls, with_calls
+from aligndbg.workflows.arbiter import exported_model
+from aligndbg.workflows.compare import Comparison
 from aligndbg.workflows.events import Event, LayerDiffed, LayersPaired, Notice, RunEnded, RunStarted, SideProgress
-from aligndbg.workflows.preparation import prepare
+from aligndbg.workflows.preparation import Prepared, prepare
 from aligndbg.workflows.record import record
+from aligndbg.workflows.report_model import OutputReport, SensitivityReport
 from aligndbg.workflows.reporting import compare_outputs, report_of
-from aligndbg.workflows.sides import Arrays, open_sides
+from aligndbg.workflows.sensitivity import measure_sensitivity
+from aligndbg.workflows.sides import Arrays, Sides, open_sides
 from aligndbg.workflows.stop import Stop
 from aligndbg.workflows.stream import Tell, stream
+from aligndbg.workflows.trial import Keeper, Trial, Verdicts
+from aligndbg.workflows.wording import figure
 
-KEPT_TENSORS = 64 * MIB
-"""Bytes of wrong layers' outputs that a session keeps; the first ones are worth most."""
 
-WORTH_KEEPING = (Verdict.BORN, Verdict.NAN, Verdict.SHAPE)
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is measured beside the propagated diffs: each costs forwards, and tells who is wrong and where."""
+
+    local: bool = True
+    golden: bool = True
+    onnx: bool = True
 
 
 class Inspection:
-    """One run on a pair, stored as a session. `events` is read once; `cancel` may come from any thread, at any time."""
+    """One run on a pair, stored as a session. `events` is read once; `cancel` may come from any thread, at any time.
 
-    def __init__(self, pair: PairSpec, settings: Settings, options: Mapping[str, Any], device: str = "cpu") -> None:
-        self._pair = pair
+    `inputs` are kinds of inputs in place of the pair's own, each tried in turn; verdicts are the worst over them.
+    """
+
+    def __init__(
+        self,
+        pair: PairSpec,
+        settings: Settings,
+        options: Mapping[str, Any],
+        device: str = "cpu",
+        inputs: Sequence[str] = (),
+        depth: Depth | None = None,
+    ) -> None:
+        self._trials = [with_overrides(pair, input=kind) for kind in inputs] or [pair]
+        self._pair = self._trials[0]
         self._settings = settings
         self._options = options
         self._device = device
+        self._depth = depth or Depth()
         self._stop = Stop()
 
     def events(self) -> Iterator[Event]:
         """Raises AligndbgError where no session can be written; whatever ends the run later is its last event."""
         writer = SessionWriter.create(self._settings.sessions, self._pair, self._options)
-        yield from record(stream(lambda tell: self._work(writer, tell), self._stop), writer)
+        yield from record(stream(lambda tell: _Run(self, writer, tell).go(), self._stop), writer)
 
     def cancel(self) -> None:
         self._stop.request()
 
-    def _work(self, writer: SessionWriter, tell: Tell) -> None:
+
+class _Run:
+    """What one reading of the events does."""
+
+    def __init__(self, inspection: Inspection, writer: SessionWriter, tell: Tell) -> None:
+        self._pair = inspection._pair
+        self._trials = inspection._trials
+        self._settings = inspection._settings
+        self._device = inspection._device
+        self._depth = inspection._depth
+        self._stop = inspection._stop
+        self._writer = writer
+        self._tell_on = tell
+        self._notices: list[str] = []
+        self._tolerances = tolerances_of(self._pair.tolerance)
+
+    def go(self) -> None:
         started = time.perf_counter()
-        pair, stop = self._pair, self._stop
-        notices: list[str] = []
-
-        def tell_and_note(event: Event) -> None:
-            if isinstance(event, Notice):
-                notices.append(f"{event.message} ({event.hint})" if event.hint else event.message)
-            tell(event)
-
-        tell(RunStarted(pair.name, pair.description, str(writer.path)))
-        inputs, input_text = make_inputs(pair)
-        writer.keep("inputs", {f"input{index}": value for index, value in enumerate(inputs)})
+        pair = self._pair
+        self._tell(RunStarted(pair.name, pair.description, str(self._writer.path)))
+        made = [make_inputs(trial) for trial in self._trials]
+        for number, (inputs, _) in enumerate(made):
+            name = f"inputs{number + 1}" if number else "inputs"
+            self._writer.keep(name, {f"input{index}": value for index, value in enumerate(inputs)})
         # Loading the kernel takes as long as importing a framework; both go on at once.
         threading.Thread(target=warm, name="kernel", daemon=True).start()
-        with open_sides(pair, writer.logs, self._settings.arena_bytes, tell_and_note, stop) as sides:
-            prepared = prepare(pair, sides, inputs, self._device, tell_and_note, stop)
-            for child in sides.both:
-                tell(SideProgress(child.side, "running"))
-            diffs: dict[int, Measured] = {}
-            judge = Judge(prepared.layers, diffs)
-            kept = Keeper(writer, prepared.layers)
-
-            def on_layer(index: int, measured: Measured, torch: Arrays, paddle: Arrays) -> None:
-                diffs[index] = measured
-                result = judge.compared(index)
-                kept.offer(result, torch, paddle)
-                tell(LayerDiffed(result))
-
-            comparison = compare(sides, prepared.layers, inputs, tolerances_of(pair.tolerance), on_layer)
-            require_same_calls(prepared.traces, comparison.traces)
-            for side, seconds in comparison.seconds.items():
-                tell(SideProgress(side, "done", f"{seconds:.2f} s"))
+        with open_sides(pair, self._writer.logs, self._settings.arena_bytes, self._tell, self._stop) as sides:
+            prepared = prepare(pair, sides, made[0][0], self._device, self._tell, self._stop)
+            verdicts = Verdicts(lambda result: self._tell(LayerDiffed(result)))
+            keeper = Keeper(self._writer, prepared.layers)
+            trials = [
+                (inputs, Trial(sides, prepared, inputs, self._tolerances, verdicts, keeper)) if not number else (inputs, None)
+                for number, (inputs, _) in enumerate(made)
+            ]
+            compared: list[tuple[Comparison, tuple[OutputReport, bool]]] = []
+            sensitivity: SensitivityReport | None = None
+            golden: Child | None = None
+            for number, (inputs, trial) in enumerate(trials):
+                trial = trial or Trial(sides, prepared, inputs, self._tolerances, verdicts, keeper)
+                for child in sides.both:
+                    self._tell(SideProgress(child.side, "running"))
+                comparison = trial.compare()
+                if not number:
+                    # Begins to import while torch alone is at work.
+                    golden = sides.start_golden() if self._depth.golden else None
+                    if trial.layers != prepared.layers:
+                        prepared = replace(prepared, layers=trial.layers)
+                        self._tell(LayersPaired(trial.layers))
+                    sensitivity = self._sensitivity(sides, prepared, inputs)
+                    golden = self._fill(sides, golden)
+                golden_outputs = self._locate(trial, golden)
+                if not golden_outputs:
+                    golden = None
+                self._arbitrate(sides, prepared, trial, inputs)
+                outputs = compare_outputs(
+                    comparison.torch_outputs,
+                    comparison.paddle_outputs,
+                    golden_outputs,
+                    pair.tolerance.atol,
+                    pair.tolerance.rtol,
+                )
+                trial.conclude(not outputs[1])
+                compared.append((comparison, outputs))
+            for side, seconds in compared[0][0].seconds.items():
+                self._tell(SideProgress(side, "done", f"{seconds:.2f} s"))
             environment = dict(sides.environment)
-        layers = with_calls(prepared.layers, comparison.traces)
-        if layers != prepared.layers:
-            prepared, judge = replace(prepared, layers=layers), Judge(layers, diffs)
-            tell(LayersPaired(layers))
-        _, outputs_agree = compare_outputs(
-            comparison.torch_outputs, comparison.paddle_outputs, pair.tolerance.atol, pair.tolerance.rtol
+        comparison, outputs = max(compared, key=lambda each: (not each[1][1], _size(each[1][0])))
+        self._tell(
+            RunEnded(
+                report_of(
+                    pair,
+                    prepared,
+                    comparison,
+                    verdicts.results,
+                    outputs=outputs,
+                    sensitivity=sensitivity,
+                    environment=environment,
+                    input_text="; ".join(dict.fromkeys(text for _, text in made)),
+                    notices=self._notices,
+                    total_s=time.perf_counter() - started,
+                    session=shown_path(self._writer.path),
+                )
+            )
         )
-        results = last_words(judge, prepared.layers, diffs, not outputs_agree)
-        for result in results.values():
-            tell(LayerDiffed(result))
-        report = report_of(
-            pair,
-            prepared,
-            comparison,
-            results,
-            environment=environment,
-            input_text=input_text,
-            notices=notices,
-            total_s=time.perf_counter() - started,
-            session=shown_path(writer.path),
-        )
-        tell(RunEnded(report))
 
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            self._notices.append(f"{event.message} ({event.hint})" if event.hint else event.message)
+        self._tell_on(event)
 
-class Keeper:
-    """Keeps the outputs of the layers that are wrong by themselves, while there is room."""
+    def _sensitivity(self, sides: Sides, prepared: Prepared, inputs: Arrays) -> SensitivityReport | None:
+        try:
+            found = measure_sensitivity(sides, prepared.layers, inputs)
+        except AligndbgError as error:
+            self._require(sides, error)
+            self._tell(Notice("info", f"sensitivity: not measured: {error.message}"))
+            return None
+        if not found.ok:
+            where = f", the signal dies at {found.dies_at}" if found.dies_at else ""
+            message = (
+                f"these weights can hide bugs: the output moves by {figure(found.moves_with_input)} of its size with the input"
+            )
+            self._tell(Notice("warning", message + where, found.advice or ""))
+        return found
 
-    def __init__(self, writer: SessionWriter, layers: tuple[LayerPair, ...]) -> None:
-        self._writer = writer
-        self._paths = {row.index: row.path for row in layers}
-        self._room = KEPT_TENSORS
+    def _fill(self, sides: Sides, golden: Child | None) -> Child | None:
+        if golden is None:
+            return None
+        try:
+            sides.fill_golden(golden, self._device)
+        except AligndbgError as error:
+            self._require(sides, error)
+            self._unavailable("golden", error)
+            return None
+        return golden
 
-    def offer(self, result: LayerResult, torch: Arrays, paddle: Arrays) -> None:
-        size = sum(value.nbytes for value in (*torch, *paddle))
-        if result.verdict not in WORTH_KEEPING or size > self._room:
+    def _locate(self, trial: Trial, golden: Child | None) -> tuple[Any, ...]:
+        if not self._depth.local and golden is None:
+            return ()
+        found = trial.locate(golden, self._depth.local)
+        if found.failure is not None:
+            self._unavailable("golden", found.failure)
+        return found.golden_outputs
+
+    def _arbitrate(self, sides: Sides, prepared: Prepared, trial: Trial, inputs: Arrays) -> None:
+        if not (self._depth.onnx and self._depth.local):
             return
-        self._room -= size
-        both = (("torch", torch), ("paddle", paddle))
-        arrays = {f"{side}{index}": np.array(value) for side, values in both for index, value in enumerate(values)}
-        self._writer.keep(self._paths[result.index], arrays)
+        try:
+            trial.arbitrate(exported_model(sides, prepared, self._torch_source(), inputs, self._settings))
+        except AligndbgError as error:
+            self._require(sides, error)
+            self._unavailable("onnx", error)
 
+    def _unavailable(self, side: str, error: AligndbgError) -> None:
+        self._tell(SideProgress(side, "failed", error.message))
+        self._tell(Notice("info", f"{side}: unavailable: {error.message.removeprefix(f'{side}: ')}", error.hint))
 
-def last_words(
-    judge: Judge, layers: tuple[LayerPair, ...], diffs: Mapping[int, Measured], output_differs: bool
-) -> dict[int, LayerResult]:
-    """The final verdict on every row, now that all diffs are known."""
-    return {
-        row.index: judge.compared(row.index) if row.index in diffs else judge.alone(row.index, output_differs) for row in layers
-    }
+    def _require(self, sides: Sides, error: AligndbgError) -> None:
+        """Go on without an answer only where the asked child is still there to be asked the next thing."""
+        self._stop.check()
+        if any(child.dead for child in sides.both):
+            raise error
+
+    def _torch_source(self) -> bytes:
+        """The torch model's own file; for a module its name, its version is told by the trace."""
+        target = self._pair.torch.model
+        path = self._pair.root / target.rpartition(":")[0]
+        return target.encode() + (path.read_bytes() if path.suffix == ".py" and path.is_file() else b"")
 
 
 def tolerances_of(spec: ToleranceSpec) -> Tolerances:
     return Tolerances(spec.atol, spec.rtol, {glob: (own.atol, own.rtol) for glob, own in spec.layers.items()})
+
+
+def _size(output: OutputReport) -> float:
+    return float("inf") if output.max_abs is None else output.max_abs
 
 
 def shown_path(path: Path | str) -> str:

@@ -29,10 +29,13 @@ MOST_NOTES = 5
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
+    """`state_sha256` is of torch's parameters and buffers, wherever they came from."""
+
     weights: ResolvedWeights
     traces: Traces
     layers: tuple[LayerPair, ...]
     plan: WeightPlan
+    state_sha256: str
 
 
 def prepare(pair: PairSpec, sides: Sides, inputs: Arrays, device: str, tell: Tell, stop: Stop) -> Prepared:
@@ -58,8 +61,7 @@ def prepare(pair: PairSpec, sides: Sides, inputs: Arrays, device: str, tell: Tel
     tell(LayersPaired(layers))
     found = plan(layers, traces.torch.state, traces.paddle.state, pair.weights.map, pair.weights.ignore)
     tell(WeightsPlanned(found))
-    sides.move_weights(found)
-    return Prepared(weights, traces, layers, found)
+    return Prepared(weights, traces, layers, found, sides.move_weights(found))
 
 
 def fill_torch(sides: Sides, weights: ResolvedWeights, seed: int) -> tuple[str, ...]:

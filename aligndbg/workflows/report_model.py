@@ -29,7 +29,8 @@ class ClassScore:
 class OutputReport:
     """The model's result. With several results this is the first; `max_abs` is over all of them.
 
-    `met` says whether the guide's 1e-4 holds at the output. All fields but `met` are null when the shapes differ.
+    `met` says whether the guide's 1e-4 holds at the output, `note` why not where the port is right all the same. All other fields
+    are null when the shapes differ. `golden_max_abs` is the largest |torch in float32 - torch in float64|.
     """
 
     met: bool
@@ -41,6 +42,22 @@ class OutputReport:
     golden_max_abs: float | None = None
     torch_top5: tuple[ClassScore, ...] = ()
     paddle_top5: tuple[ClassScore, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SensitivityReport:
+    """Whether the weights and the input can show a bug: how far torch's outputs move when the input is exchanged for another.
+
+    `logit_range` is largest less smallest output. `moves_with_input` is the largest change over the largest magnitude. `dies_at`
+    is the first layer from which on hardly anything moves; it and `advice` are null where `ok`.
+    """
+
+    ok: bool
+    logit_range: float
+    moves_with_input: float
+    advice: str | None = None
+    dies_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +122,7 @@ class Report:
     schema: int = 1
     first_born: str | None = None
     first_mismatch: str | None = None
-    sensitivity: None = None
+    sensitivity: SensitivityReport | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     weights: WeightsReport | None = None
     input: str = ""

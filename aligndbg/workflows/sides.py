@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from aligndbg.core.layers import Trace
@@ -34,9 +36,10 @@ class Traces:
 class Sides:
     """The two children of a run, and what is asked of both."""
 
-    def __init__(self, torch: Child, paddle: Child, pair: PairSpec, tell: Tell) -> None:
-        self.torch = torch
-        self.paddle = paddle
+    def __init__(self, start: Callable[[str], Child], pair: PairSpec, tell: Tell) -> None:
+        self._start = start
+        self.torch = start("torch")
+        self.paddle = start("paddle")
         self._pair = pair
         self._tell = tell
         self.environment: dict[str, Any] = {}
@@ -55,6 +58,48 @@ class Sides:
             return self._progress(child, message)
 
         listen(self.both, on_message)
+
+    def start_golden(self) -> Child:
+        """torch once more, to run in float64; its answers to its start and to `fill_golden` are the first that it gives."""
+        return self._start("golden")
+
+    def fill_golden(self, golden: Child, device: str) -> None:
+        """Build the torch model in `golden` and copy torch's state into it."""
+        model = self._pair.torch
+        listen((golden,), is_done)
+        golden.send(wire.Build(model.model, dict(model.kwargs), str(self._pair.root), device))
+        listen((golden,), is_done)
+
+        def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
+            if isinstance(message, wire.StateEntry):
+                golden.send(wire.SetState(message.name), [leases[0].array])
+                leases[0].release()
+            return isinstance(message, wire.Done)
+
+        self.torch.send(wire.GetState())
+        listen((self.torch,), on_message)
+        golden.send(wire.Sync())
+        listen((golden,), is_done)
+
+    def export(self, path: Path, inputs: Arrays) -> None:
+        """Write the torch model as ONNX."""
+        self._tell(SideProgress("onnx", "exporting"))
+        self.torch.send(wire.Export(str(path)), list(inputs))
+        listen((self.torch,), is_done)
+
+    def start_onnx(self, path: Path) -> Child:
+        """ONNX Runtime on the file."""
+        onnx = self._start("onnx")
+        listen((onnx,), is_done)
+        onnx.send(wire.Build(path.name, {}, str(path.parent), "cpu"))
+
+        def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
+            if isinstance(message, wire.Done):
+                self.environment["onnx"] = message.environment
+            return isinstance(message, wire.Done)
+
+        listen((onnx,), on_message)
+        return onnx
 
     def build(self, device: str) -> None:
         """Both models, each from its own source."""
@@ -100,8 +145,9 @@ class Sides:
                 raise
             return self._trace(inputs)
 
-    def move_weights(self, plan: WeightPlan) -> None:
-        """Carry out `plan`, one tensor at a time: torch's state to Paddle's."""
+    def move_weights(self, plan: WeightPlan) -> str:
+        """Carry out `plan`, one tensor at a time: torch's state to Paddle's. The sha256 of torch's state."""
+        digest = hashlib.sha256()
         rules: dict[str, list[WeightRule]] = {}
         for rule in plan.rules:
             rules.setdefault(rule.torch, []).append(rule)
@@ -109,6 +155,8 @@ class Sides:
 
         def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
             if isinstance(message, wire.StateEntry):
+                digest.update(f"{message.name}{leases[0].array.shape}".encode())
+                digest.update(np.ascontiguousarray(leases[0].array))
                 for rule in rules.get(message.name, ()):
                     self.paddle.send(wire.SetState(rule.paddle), [apply_rule(rule, leases[0].array)])
                 leases[0].release()
@@ -118,6 +166,7 @@ class Sides:
         listen((self.torch,), on_message)
         self.paddle.send(wire.Sync())
         listen((self.paddle,), self._progress)
+        return digest.hexdigest()
 
     def state_of(self, child: Child) -> dict[str, NDArray[Any]]:
         """A copy of every parameter and buffer of one side."""
@@ -157,16 +206,24 @@ class Sides:
         return isinstance(message, wire.Done)
 
 
+def is_done(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
+    return isinstance(message, wire.Done)
+
+
 @contextlib.contextmanager
 def open_sides(pair: PairSpec, logs: Path, arena_bytes: int, tell: Tell, stop: Stop) -> Iterator[Sides]:
-    """Start both children; they are ended with the block, and killed when a stop is asked for."""
+    """Start torch and Paddle; all children are ended with the block, and killed when a stop is asked for."""
     children: list[Child] = []
+
+    def start(side: str) -> Child:
+        tell(SideProgress(side, "starting"))
+        python = pair.paddle.python if side == "paddle" else pair.torch.python
+        children.append(start_child(side, interpreter(pair.root, python), logs / f"{side}.log", arena_bytes))
+        stop.on_request(children[-1].kill)
+        return children[-1]
+
     try:
-        for side, model in (("torch", pair.torch), ("paddle", pair.paddle)):
-            tell(SideProgress(side, "starting"))
-            children.append(start_child(side, interpreter(pair.root, model.python), logs / f"{side}.log", arena_bytes))
-            stop.on_request(children[-1].kill)
-        yield Sides(children[0], children[1], pair, tell)
+        yield Sides(start, pair, tell)
     except AligndbgError as error:
         stop.check()
         for child in children:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from aligndbg.core.judgement import Judge, Measured
+from aligndbg.core.judgement import Evidence, Judge, Measured
 from aligndbg.core.layers import MODEL_INPUT, Attribute, Call, LayerPair, TensorRef, TensorSpec
 from aligndbg.core.stats import Diff, DiffDetail, DiffStats, TensorStats
 from aligndbg.core.verdict import LayerResult, Verdict
@@ -64,7 +64,7 @@ class Table:
         return found
 
     def judged(self, output_differs: bool = False) -> list[LayerResult]:
-        judge = Judge(self.rows, self.diffs)
+        judge = Judge(self.rows, Evidence(self.diffs))
         return [
             judge.compared(row.index) if row.index in self.diffs else judge.alone(row.index, output_differs) for row in self.rows
         ]
@@ -265,7 +265,7 @@ def test_rows_not_known_yet_count_as_agreeing() -> None:
     table = chain("differs", "differs")
     late = dict(table.diffs)
     first = late.pop(0)
-    judge = Judge(table.rows, late)
+    judge = Judge(table.rows, Evidence(late))
     assert judge.compared(1).verdict == Verdict.BORN
     late[0] = first
     assert judge.compared(1).verdict == Verdict.INHERITED
@@ -281,7 +281,7 @@ def test_layers_in_swapped_order_do_not_blame_each_other() -> None:
         LayerPair(0, call(0, "batch_norm"), call(1, "batch_norm"), "pinned", ""),
         LayerPair(1, call(1, "relu"), call(0, "relu"), "pinned", ""),
     ]
-    judge = Judge(rows, {0: diff(0.1), 1: diff(0.1)})
+    judge = Judge(rows, Evidence({0: diff(0.1), 1: diff(0.1)}))
     assert [judge.compared(index).verdict for index in (0, 1)] == ["born", "inherited"]
 
 

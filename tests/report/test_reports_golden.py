@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -59,6 +60,13 @@ def test_the_verdict_is_never_dropped(broken: Report) -> None:
 def test_in_a_file_no_line_is_cut(broken: Report) -> None:
     text = plain(report_document(broken), None)
     assert text.splitlines()[0] == broken.headline
+    assert "features.3.squeeze_activation" in text
+    assert "… and 29 inherited" in text
+
+
+def test_where_nothing_was_located_what_is_inherited_is_listed(broken: Report) -> None:
+    guessed = replace(broken, layers=tuple(replace(layer, local=None) for layer in broken.layers))
+    text = plain(report_document(guessed), None)
     assert "features.3.expand1x1_activation" in text
     assert "… and 13 inherited" in text
 
