@@ -76,7 +76,6 @@ class CompareScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self.query_one(LayerDetail).border_title = "Detail"
         if self.target.read_only:
             self.query_one(FailureBanner).again = self.target.read_only
         # The first frame is on the screen before the run's imports compete with it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult, RenderResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -48,8 +49,13 @@ class Page(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
             box.border_title = self._page_title
-            box.border_subtitle = "y copies · esc closes"
+            box.border_subtitle = "[@click=screen.copy]y copies[/] · [@click=screen.dismiss]esc closes[/]"
             yield PageText()
+
+    def on_click(self, event: events.Click) -> None:
+        """Beside the box, the page goes."""
+        if event.widget is self:
+            self.dismiss()
 
     @property
     def places(self) -> dict[str, DOMNode]:

@@ -46,6 +46,7 @@ class LayerDetail(VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.border_title = "Detail"
         self._tolerance: float | None = None
         self._outline = Outline()
         self._row: int | None = None
@@ -60,12 +61,16 @@ class LayerDetail(VerticalScroll, can_focus=True):
             yield Static(id="pictures", markup=False)
 
     def show(self, outline: Outline, row: int | None) -> None:
-        """A row of this outline. The same row of a later run stays scrolled to where it was."""
+        """A row of this outline. What an earlier run showed of it stays, scrolled to where it was, until there is something new."""
         result = None if row is None or outline.is_group(row) else outline.results[outline.rows[row].layer]
         path = "" if row is None else outline.rows[row].path
         if result is not None and (outline, row) == (self._outline, self._row) and result is self._result:
             return
         moved = path != self._path
+        last = not moved and result is None and self._result is not None
+        self.border_title = "Detail of the last run" if last else "Detail"
+        if last:
+            return
         self._outline, self._row, self._path, self._result = outline, row, path, result
         self._draw()
         if moved:
