@@ -28,8 +28,22 @@ def bootstrap() -> None:
         spec.loader.exec_module(module)
 
 
+def refuse(error: ImportError, side: str, socket: int) -> None:
+    """Tell the app what the interpreter lacks. The wire itself needs nothing but Python."""
+    from multiprocessing.connection import Connection
+
+    from aligndbg.frameworks import wire
+
+    words = f"{error.name or 'a module'} cannot be imported in {sys.executable}: {type(error).__name__}: {error}"
+    hint = f"{sys.executable} -m pip install numpy, and {side} with it"
+    Connection(socket).send_bytes(wire.encode(wire.Failed("EnvironmentFault", words, hint)))
+
+
 if __name__ == "__main__":
     bootstrap()
-    from aligndbg.frameworks.host import main
-
-    main(sys.argv[1:])
+    try:
+        from aligndbg.frameworks.host import main
+    except ImportError as error:
+        refuse(error, sys.argv[1], int(sys.argv[2]))
+    else:
+        main(sys.argv[1:])

@@ -33,6 +33,7 @@ class Child:
         self.side = side
         self.log = log
         self.failed = False
+        self._silent = True
         self._process = process
         self._channel = channel
 
@@ -73,6 +74,7 @@ class Child:
             message, leases = self._channel.receive()
         except (EOFError, OSError):
             raise self._death() from None
+        self._silent = False
         if isinstance(message, wire.Failed):
             raise self._error(message)
         return message, leases
@@ -112,6 +114,9 @@ class Child:
                 f"the {self.side} child stopped talking (process {self.pid})", f"its log: {self.log}", self.last_words()
             )
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if self._silent:
+            hint = f"check that {self._process.args[0]} is Python 3.10 or later"  # type: ignore[index]
+            return ChildDied(f"the {self.side} child {how} before it said anything", hint, self.last_words())
         memory = "; it may have run out of memory" if code == -signal.SIGKILL else ""
         return ChildDied(f"the {self.side} child {how}{memory}", f"its log: {self.log}", self.last_words())
 

@@ -177,7 +177,8 @@ def main(argv: Sequence[str]) -> None:
         framework = make()
     except ImportError as error:
         traceback.print_exc()
-        channel.send(wire.Failed("EnvironmentFault", f"{side} cannot be imported in {sys.executable}: {describe(error)}", install))
+        words = f"{side} cannot be imported in {sys.executable}: {describe(error)}"
+        channel.send(wire.Failed("EnvironmentFault", words, f"{sys.executable} -m {install}"))
         return
     channel.send(wire.Done(environment={**framework.environment(), "pid": os.getpid()}))
     try:

@@ -63,11 +63,11 @@ def describe(error: BaseException) -> str:
 
 
 def where(error: BaseException) -> str:
-    """`at FILE:LINE`, the innermost frame of the exception outside installed packages, for a hint."""
+    """`see FILE:LINE`, the innermost frame of the exception outside installed packages, for a hint."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"at {error.filename}:{error.lineno}"
+        return f"see {error.filename}:{error.lineno}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    return f"at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"see {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 _OWN = str(Path(__file__).parent)

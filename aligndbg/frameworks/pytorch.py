@@ -8,7 +8,6 @@ import inspect
 import math
 import os
 import platform
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from aligndbg.core.layers import ParamSpec, TensorSpec, Trace
 from aligndbg.errors import InputError
 from aligndbg.frameworks.base import Array, OnCall
 from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
-from aligndbg.frameworks.loading import build_model, describe
+from aligndbg.frameworks.loading import build_model
 from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
+from aligndbg.frameworks.torch_checkpoint import read_state
 from aligndbg.frameworks.torch_layers import COMPOSITES, CONTAINERS, TORCH_LAYERS
 from aligndbg.frameworks.torchvision_import import mend
 from aligndbg.frameworks.tracing import Tracer
@@ -292,31 +292,6 @@ def parameter_roles(kind: str, arguments: Mapping[str, Any]) -> dict[int, tuple[
 
 def spec_of(tensor: torch.Tensor) -> TensorSpec:
     return TensorSpec(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-
-
-def read_state(path: Path) -> Mapping[str, torch.Tensor]:
-    """The tensors of a torch checkpoint, wrappers such as `state_dict` and `module.` taken off. InputError if it is none.
-
-    `weights_only=True`: nothing in the file is executed (torch documentation, "torch.load").
-    """
-    if not path.is_file():
-        raise InputError(f"{path} does not exist", "check `weights: source:` in pair.yaml, or --weights")
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        traceback.print_exc()
-        raise InputError(f"{path} is not a torch checkpoint, or is cut short: {describe(error)[:160]}", "fetch it again") from error
-    for key in ("state_dict", "model", "model_state_dict", "net"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    tensors = {str(name): value for name, value in loaded.items() if torch.is_tensor(value)} if isinstance(loaded, Mapping) else {}
-    if not tensors:
-        raise InputError(
-            f"{path} holds no tensors by name, expected a state dict", "save it with torch.save(model.state_dict(), FILE)"
-        )
-    if all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
-    return tensors
 
 
 def kaiming(model: nn.Module, generator: torch.Generator) -> None:

@@ -116,6 +116,7 @@ class _Run:
                     self._tell(SideProgress(child.side, "running"))
                 comparison = trial.compare()
                 if not number:
+                    self._count_results(comparison)
                     # Begins to import while torch alone is at work.
                     golden = sides.start_golden() if self._depth.golden else None
                     if trial.layers != prepared.layers:
@@ -162,6 +163,13 @@ class _Run:
         if isinstance(event, Notice):
             self._notices.append(f"{event.message} ({event.hint})" if event.hint else event.message)
         self._tell_on(event)
+
+    def _count_results(self, comparison: Comparison) -> None:
+        torch, paddle = len(comparison.torch_outputs), len(comparison.paddle_outputs)
+        if torch != paddle:
+            self._tell(
+                Notice("warning", f"torch gives {torch} results, Paddle {paddle}: those that both give are compared, in order")
+            )
 
     def _sensitivity(self, sides: Sides, prepared: Prepared, inputs: Arrays) -> SensitivityReport | None:
         try:

@@ -228,7 +228,7 @@ def open_sides(pair: PairSpec, logs: Path, arena_bytes: int, tell: Tell, stop: S
         stop.check()
         for child in children:
             if child.failed:
-                tell(SideProgress(child.side, "failed", error.message))
+                tell(SideProgress(child.side, "failed", error.message.removeprefix(f"{child.side}: ").removeprefix("failed ")))
         raise
     finally:
         for child in children:
