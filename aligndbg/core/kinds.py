@@ -35,6 +35,8 @@ EQUIVALENT: tuple[frozenset[str], ...] = (
     frozenset({"expand", "tile"}),
     frozenset({"identity", "dropout", "clone"}),
     frozenset({"batch_norm", "sync_batch_norm"}),
+    # The last step of attention that is spelled out.
+    frozenset({"attention", "matmul"}),
 )
 """Kinds that compute the same where their arguments say so; their outputs then hold equally many elements."""
 

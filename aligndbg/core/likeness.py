@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,7 @@ def is_weighted(call: Call) -> bool:
 
 def equivalent(one: Call, other: Call) -> bool:
     """Whether two calls of different kinds can compute the same."""
-    return other.kind in groups(EQUIVALENT).get(one.kind, ()) and elements(one) == elements(other)
+    return other.kind in groups(EQUIVALENT).get(one.kind, ()) and sizes(one) == sizes(other)
 
 
 def same_weights(one: Call, other: Call) -> bool:
@@ -104,11 +105,9 @@ def groups(table: tuple[frozenset[str], ...]) -> Mapping[str, frozenset[str]]:
     return {kind: frozenset().union(*(group for group in table if kind in group)) for group in table for kind in group}
 
 
-def elements(call: Call) -> int:
-    count = 1
-    for size in call.output.shape:
-        count *= size
-    return count
+def sizes(call: Call) -> tuple[int, ...]:
+    """Number of elements of each output."""
+    return tuple(math.prod(output.shape) for output in call.outputs)
 
 
 def _shape(call: Call) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from aligndbg.core.dataflow import ROUNDS, Surroundings
 from aligndbg.core.kinds import EQUIVALENT, FAMILIES, FUSIONS, HARMLESS_IN_EVAL, VIEW_LIKE
 from aligndbg.core.layers import Call
-from aligndbg.core.likeness import Weights, elements, groups, is_weighted, weights_of
+from aligndbg.core.likeness import Weights, groups, is_weighted, sizes, weights_of
 
 Costs = NDArray[np.int64]
 
@@ -81,7 +81,7 @@ def _classes(calls: Sequence[Call]) -> tuple[list[int], list[Call]]:
     places = []
     for call in calls:
         attributes = tuple(sorted((name, _frozen(value)) for name, value in call.attributes.items()))
-        place = numbers.setdefault((call.kind, weights_of(call), call.output.shape, attributes), len(few))
+        place = numbers.setdefault((call.kind, weights_of(call), call.outputs, attributes), len(few))
         if place == len(few):
             few.append(call)
         places.append(place)
@@ -110,21 +110,25 @@ def _unlikeness(torch: Sequence[Call], paddle: Sequence[Call]) -> NDArray[np.flo
 
 
 def _kind_share(torch: Sequence[Call], paddle: Sequence[Call]) -> NDArray[np.float64]:
-    def share(one: str, other: str, same_size: bool) -> float:
+    def share(one: str, other: str, same_number: bool, same_sizes: bool) -> float:
+        """By kinds, and by whether the outputs are equally many and of equal sizes."""
         if one == other:
             return 0.0
-        alike = other in groups(EQUIVALENT).get(one, ())
-        if alike and same_size:
+        alike = other in groups(EQUIVALENT).get(one, ()) and same_number
+        if alike and same_sizes:
             return _EQUIVALENT
         return _FAMILY if alike or other in groups(FAMILIES).get(one, ()) else 1.0
 
     rows, columns = sorted({call.kind for call in torch}), sorted({call.kind for call in paddle})
-    tables = np.array([[[share(one, other, same) for other in columns] for one in rows] for same in (False, True)])
-    tables = tables.reshape(2, len(rows), len(columns))
+    likeness = ((False, False), (True, False), (True, True))
+    tables = np.array([[[share(one, other, *same) for other in columns] for one in rows] for same in likeness])
+    tables = tables.reshape(len(likeness), len(rows), len(columns))
     row = np.array([rows.index(call.kind) for call in torch], np.intp)[:, None]
     column = np.array([columns.index(call.kind) for call in paddle], np.intp)[None, :]
-    same_size = ~_unequal([elements(call) for call in torch], [elements(call) for call in paddle])
-    return tables[same_size.astype(np.intp), row, column]
+    same = np.zeros((len(torch), len(paddle)), np.intp)
+    same += ~_unequal([len(call.outputs) for call in torch], [len(call.outputs) for call in paddle])
+    same += ~_unequal([sizes(call) for call in torch], [sizes(call) for call in paddle])
+    return tables[same, row, column]
 
 
 def _ties(torch: Sequence[Call], paddle: Sequence[Call], around: Surroundings) -> Costs:
