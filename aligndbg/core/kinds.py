@@ -64,6 +64,8 @@ FUSIONS: tuple[tuple[str, str, str], ...] = (
     ("silu", "sigmoid", "multiply"),
     ("hardswish", "hardsigmoid", "multiply"),
     ("log_softmax", "softmax", "log"),
+    ("flash_attention", "attention", "transpose"),
+    ("flash_attention", "matmul", "transpose"),
     ("conv2d", "pad", "conv2d"),
     ("max_pool2d", "pad", "max_pool2d"),
     ("avg_pool2d", "pad", "avg_pool2d"),

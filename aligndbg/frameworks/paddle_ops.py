@@ -37,6 +37,10 @@ _CREATES = frozenset(
 """Public functions that only ask, or make a tensor from nothing."""
 
 
+OWN_KINDS = {"scaled_dot_product_attention": "flash_attention"}
+"""Ops that are not what another framework has under their name: Paddle's attention keeps the heads behind the sequence."""
+
+
 class Probe(Protocol):
     """`quiet` is read before and held up during each op; a tracer is one."""
 

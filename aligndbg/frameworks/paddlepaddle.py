@@ -19,7 +19,7 @@ from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read
 from aligndbg.frameworks.loading import build_model
 from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
 from aligndbg.frameworks.paddle_layers import COMPAT_LAYERS, COMPOSITES, CONTAINERS, PADDLE_LAYERS
-from aligndbg.frameworks.paddle_ops import signature_of, watch_ops
+from aligndbg.frameworks.paddle_ops import OWN_KINDS, signature_of, watch_ops
 from aligndbg.frameworks.tracing import Tracer
 
 _PACKAGE = Path(paddle.__file__).parent
@@ -88,7 +88,7 @@ class PaddleFramework:
         def observe(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
             if name in NOT_A_CALL:
                 return result
-            kind = canonical_kind(name)
+            kind = OWN_KINDS.get(name) or canonical_kind(name)
             arguments = bind(function, args, kwargs)
             changed = args[0] if result is None and args else result
             attributes = canonical_attributes(kind, arguments)
