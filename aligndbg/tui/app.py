@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
 from textual.screen import Screen
 
 from aligndbg.tui.actions import Action, actions_of, bindings, key_text
+from aligndbg.tui.cells import clean
 from aligndbg.tui.feed import Feed
 from aligndbg.tui.run import List, Run, Target
 from aligndbg.tui.theme import DARK, LIGHT
@@ -50,6 +51,10 @@ class AligndbgApp(App[str]):
         from aligndbg.tui.screens.compare import CompareScreen
 
         self.push_screen(CompareScreen(target))
+
+    def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
+        """Messages hold strangers' names: they are never markup."""
+        super().notify(clean(message), markup=False, **options)
 
     # -- the palette --------------------------------------------------------------------------------------------------
 

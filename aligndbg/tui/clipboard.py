@@ -11,4 +11,4 @@ def copy(screen: Screen[None], text: str, what: str) -> None:
     if selected:
         text, what = selected, "the selection"
     screen.app.copy_to_clipboard(text)
-    screen.notify(f"copied {what}", timeout=3, markup=False)
+    screen.notify(f"copied {what}", timeout=3)

@@ -245,12 +245,12 @@ class CompareScreen(Screen[None]):
             table.touched = True
             table.go_to(first)
         else:
-            self.notify("the filter hides it: \\ shows all again", markup=False)
+            self.notify("the filter hides it: \\ shows all again")
 
     def _say_none(self) -> None:
         among = " among the rows shown" if self.query_one(LayerTable).outline.filtered else ""
         so_far = " so far" if self.state.phase == "running" else ""
-        self.notify(f"no mismatch{among}{so_far}", markup=False)
+        self.notify(f"no mismatch{among}{so_far}")
 
     def action_filter(self) -> None:
         self._go_to_pane(False)
@@ -304,7 +304,7 @@ class CompareScreen(Screen[None]):
 
     def action_rerun(self) -> None:
         if self.target.read_only:
-            self.notify(self.target.read_only, severity="warning", markup=False)
+            self.notify(self.target.read_only, severity="warning")
             return
         if self._feed is not None:
             self._feed.cancel()
@@ -315,7 +315,7 @@ class CompareScreen(Screen[None]):
             self._watcher.stop()
             self._watcher = None
         elif self.target.watch_paths is None:
-            self.notify(self.target.read_only or "there are no files to watch", severity="warning", markup=False)
+            self.notify(self.target.read_only or "there are no files to watch", severity="warning")
         else:
             self._watch()
         self._show_mode()

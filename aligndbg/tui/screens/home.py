@@ -99,7 +99,7 @@ class HomeScreen(Screen[None]):
     def _on_chosen(self, message: EntryList.Chosen) -> None:
         entry = message.entry
         if entry.target is None:
-            self.notify(entry.error or "this cannot be opened", severity="warning", markup=False)
+            self.notify(entry.error or "this cannot be opened", severity="warning")
         else:
             self.app.push_screen(CompareScreen(entry.target))
 

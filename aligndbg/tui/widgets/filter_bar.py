@@ -13,6 +13,10 @@ from textual.widgets import Input, Static
 from aligndbg.tui.actions import bindings
 
 
+HARMLESS = r"[^\x00-\x1f\x7f-\x9f]*"
+"""What may be pasted: anything but the terminal's control characters."""
+
+
 class FilterInput(Input):
     BINDINGS = bindings("filter")
 
@@ -61,7 +65,7 @@ class FilterBar(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static("/", id="slash")
-            yield FilterInput(placeholder=self._placeholder, select_on_focus=False)
+            yield FilterInput(placeholder=self._placeholder, select_on_focus=False, restrict=HARMLESS)
             yield Static("", id="found", markup=False)
         yield Static("", id="wrong", markup=False)
 
