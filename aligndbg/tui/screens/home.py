@@ -81,10 +81,10 @@ class HomeScreen(Screen[None]):
         try:
             entries = tuple(make())
         except AligndbgError as error:
-            entries = (Entry(error.message, error=error.hint or "cannot be listed"),)
+            entries = (_unlisted(list_id, ": ".join(part for part in (error.message, error.hint) if part)),)
         except Exception as error:
             LOG.exception("the list of %s failed", list_id)
-            entries = (Entry(f"the {list_id} cannot be listed", error=f"{type(error).__name__}: {error}"),)
+            entries = (_unlisted(list_id, f"{type(error).__name__}: {error}"),)
         tell(self, self.Listed(list_id, entries))
 
     @on(Listed)
@@ -157,3 +157,7 @@ class HomeScreen(Screen[None]):
         line = self.query_one(FilterBar)
         first: dict[str, DOMNode] = {"filter": line.query_one(FilterInput)} if line.has_focus_within else {}
         return {**first, "list": self._list, "home": self}
+
+
+def _unlisted(list_id: str, why: str) -> Entry:
+    return Entry(f"the {list_id} cannot be listed", error=why)

@@ -12,7 +12,6 @@ from textual.widgets import Input, Static
 
 from aligndbg.tui.actions import bindings
 
-
 HARMLESS = r"[^\x00-\x1f\x7f-\x9f]*"
 """What may be pasted: anything but the terminal's control characters."""
 
