@@ -44,7 +44,7 @@ def arbitrate(
 
     AligndbgError where it cannot be had.
     """
-    onnx = sides.start_onnx(path)
+    onnx = sides.open_onnx(path)
     exported = _trace(onnx, inputs)
     torch_calls = [row.torch for row in layers if row.torch is not None]
     known = exported_calls(torch_calls, exported.calls)

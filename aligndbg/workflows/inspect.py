@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +41,18 @@ class Depth:
     local: bool = True
     golden: bool = True
     onnx: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One input's results."""
+
+    comparison: Comparison
+    output: OutputReport
+    agrees: bool
+
+    def severity(self) -> tuple[bool, float]:
+        return not self.agrees, math.inf if self.output.max_abs is None else self.output.max_abs
 
 
 class Inspection:
@@ -103,19 +116,13 @@ class _Run:
             prepared = prepare(pair, sides, made[0][0], self._device, self._tell, self._stop)
             verdicts = Verdicts(lambda result: self._tell(LayerDiffed(result)))
             keeper = Keeper(self._writer, prepared.layers)
-            trials = [
-                (inputs, Trial(sides, prepared, inputs, self._tolerances, verdicts, keeper)) if not number else (inputs, None)
-                for number, (inputs, _) in enumerate(made)
-            ]
-            compared: list[tuple[Comparison, tuple[OutputReport, bool]]] = []
-            sensitivity: SensitivityReport | None = None
-            golden: Child | None = None
-            for number, (inputs, trial) in enumerate(trials):
-                trial = trial or Trial(sides, prepared, inputs, self._tolerances, verdicts, keeper)
+            compared: list[_Compared] = []
+            for inputs, _ in made:
+                trial = Trial(sides, prepared, inputs, self._tolerances, verdicts, keeper)
                 for child in sides.both:
                     self._tell(SideProgress(child.side, "running"))
                 comparison = trial.compare()
-                if not number:
+                if not compared:
                     self._count_results(comparison)
                     # Begins to import while torch alone is at work.
                     golden = sides.start_golden() if self._depth.golden else None
@@ -125,39 +132,29 @@ class _Run:
                     sensitivity = self._sensitivity(sides, prepared, inputs)
                     golden = self._fill(sides, golden)
                 golden_outputs = self._locate(trial, golden)
-                if not golden_outputs:
-                    golden = None
+                golden = golden if golden_outputs else None
                 self._arbitrate(sides, prepared, trial, inputs)
-                outputs = compare_outputs(
-                    comparison.torch_outputs,
-                    comparison.paddle_outputs,
-                    golden_outputs,
-                    pair.tolerance.atol,
-                    pair.tolerance.rtol,
-                )
-                trial.conclude(not outputs[1])
-                compared.append((comparison, outputs))
-            for side, seconds in compared[0][0].seconds.items():
+                compared.append(_Compared(comparison, *self._outputs(comparison, golden_outputs)))
+                trial.conclude(not compared[-1].agrees)
+            for side, seconds in compared[0].comparison.seconds.items():
                 self._tell(SideProgress(side, "done", f"{seconds:.2f} s"))
             environment = dict(sides.environment)
-        comparison, outputs = max(compared, key=lambda each: (not each[1][1], _size(each[1][0])))
-        self._tell(
-            RunEnded(
-                report_of(
-                    pair,
-                    prepared,
-                    comparison,
-                    verdicts.results,
-                    outputs=outputs,
-                    sensitivity=sensitivity,
-                    environment=environment,
-                    input_text="; ".join(dict.fromkeys(text for _, text in made)),
-                    notices=self._notices,
-                    total_s=time.perf_counter() - started,
-                    session=shown_path(self._writer.path),
-                )
-            )
+        worst = max(compared, key=_Compared.severity)
+        report = report_of(
+            pair,
+            prepared,
+            verdicts.results,
+            output=worst.output,
+            outputs_agree=worst.agrees,
+            seconds=worst.comparison.seconds,
+            sensitivity=sensitivity,
+            environment=environment,
+            input_text="; ".join(dict.fromkeys(text for _, text in made)),
+            notices=self._notices,
+            total_s=time.perf_counter() - started,
+            session=shown_path(self._writer.path),
         )
+        self._tell(RunEnded(report))
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Notice):
@@ -214,6 +211,10 @@ class _Run:
             self._require(sides, error)
             self._unavailable("onnx", error)
 
+    def _outputs(self, comparison: Comparison, golden: tuple[Any, ...]) -> tuple[OutputReport, bool]:
+        tolerance = self._pair.tolerance
+        return compare_outputs(comparison.torch_outputs, comparison.paddle_outputs, golden, tolerance.atol, tolerance.rtol)
+
     def _unavailable(self, side: str, error: AligndbgError) -> None:
         self._tell(SideProgress(side, "failed", error.message))
         self._tell(Notice("info", f"{side}: unavailable: {error.message.removeprefix(f'{side}: ')}", error.hint))
@@ -233,10 +234,6 @@ class _Run:
 
 def tolerances_of(spec: ToleranceSpec) -> Tolerances:
     return Tolerances(spec.atol, spec.rtol, {glob: (own.atol, own.rtol) for glob, own in spec.layers.items()})
-
-
-def _size(output: OutputReport) -> float:
-    return float("inf") if output.max_abs is None else output.max_abs
 
 
 def shown_path(path: Path | str) -> str:

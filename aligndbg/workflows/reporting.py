@@ -16,7 +16,6 @@ from aligndbg.core.verdict import LayerResult, Verdict
 from aligndbg.datasets.classes import class_names
 from aligndbg.errors import AligndbgError, CannotPair, ChildDied
 from aligndbg.pairs.schema import PairSpec
-from aligndbg.workflows.compare import Comparison
 from aligndbg.workflows.headline import first_mismatch, headline
 from aligndbg.workflows.locate import floor_of
 from aligndbg.workflows.preparation import Prepared
@@ -38,10 +37,11 @@ TOP = 5
 def report_of(
     pair: PairSpec,
     prepared: Prepared,
-    comparison: Comparison,
     results: Mapping[int, LayerResult],
     *,
-    outputs: tuple[OutputReport, bool],
+    output: OutputReport,
+    outputs_agree: bool,
+    seconds: Mapping[str, float],
     sensitivity: SensitivityReport | None,
     environment: Mapping[str, Mapping[str, Any]],
     input_text: str,
@@ -51,9 +51,8 @@ def report_of(
 ) -> Report:
     """The report of a run that came to its end."""
     rows = tuple(_layer(row, results[row.index]) for row in prepared.layers)
-    output, agrees = outputs
     wrong = first_mismatch(rows)
-    verdict = "aligned" if agrees and wrong is None else "mismatch"
+    verdict = "aligned" if outputs_agree and wrong is None else "mismatch"
     born = next((row for row in rows if row.mismatch and row.verdict == Verdict.BORN), None)
     return Report(
         aligndbg=aligndbg.__version__,
@@ -82,7 +81,7 @@ def report_of(
             tuple(row.paddle for row in rows if row.paddle and not row.torch and row.match == "unpaired"),
         ),
         notices=tuple(notices),
-        timing=Timing(comparison.seconds["torch"], comparison.seconds["paddle"], total_s),
+        timing=Timing(seconds["torch"], seconds["paddle"], total_s),
         session=session,
     )
 

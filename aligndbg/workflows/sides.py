@@ -42,6 +42,7 @@ class Sides:
         self.paddle = start("paddle")
         self._pair = pair
         self._tell = tell
+        self._onnx: tuple[Path, Child] | None = None
         self.environment: dict[str, Any] = {}
 
     @property
@@ -87,8 +88,10 @@ class Sides:
         self.torch.send(wire.Export(str(path)), list(inputs))
         listen((self.torch,), is_done)
 
-    def start_onnx(self, path: Path) -> Child:
-        """ONNX Runtime on the file."""
+    def open_onnx(self, path: Path) -> Child:
+        """ONNX Runtime on the file; the child that has it already where there is one."""
+        if self._onnx is not None and self._onnx[0] == path and not self._onnx[1].failed:
+            return self._onnx[1]
         onnx = self._start("onnx")
         listen((onnx,), is_done)
         onnx.send(wire.Build(path.name, {}, str(path.parent), "cpu"))
@@ -99,6 +102,7 @@ class Sides:
             return isinstance(message, wire.Done)
 
         listen((onnx,), on_message)
+        self._onnx = path, onnx
         return onnx
 
     def build(self, device: str) -> None:
