@@ -47,11 +47,6 @@ class AligndbgApp(App[str]):
     def on_mount(self) -> None:
         self.push_screen(self._first())
 
-    def open(self, target: Target) -> None:
-        from aligndbg.tui.screens.compare import CompareScreen
-
-        self.push_screen(CompareScreen(target))
-
     def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
         """Messages hold strangers' names: they are never markup."""
         super().notify(clean(message), markup=False, **options)

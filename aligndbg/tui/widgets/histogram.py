@@ -40,19 +40,21 @@ def exponent_histogram(detail: DiffDetail, width: int, tolerance: float | None) 
             for height, bad in zip(eighths, over, strict=True)
         ]
         lines.append(Content.assemble(*pieces))
-    lines.append(Content.styled(_axis(firsts, wide), MUTED))
+    lines.append(Content.styled(_axis(firsts, step, wide), MUTED))
     if tolerance is not None:
         lines.append(_tolerance(firsts, step, wide, tolerance))
     return Content("\n").join(lines)
 
 
-def _axis(firsts: list[int], wide: int) -> str:
-    """The decades under the bars, where there is room for them."""
+def _axis(firsts: list[int], step: int, wide: int) -> str:
+    """The decades under the bars that they fall into, where there is room for them."""
     axis = [" "] * (wide * len(firsts) + 6)
     free = 0
     decades: dict[int, int] = {}
     for place, first in enumerate(firsts):
-        decades.setdefault(math.ceil(first * math.log10(2)), place)
+        decade = math.ceil(first * math.log10(2))
+        if 10.0**decade < 2.0 ** (first + step):
+            decades[decade] = place
     for decade, place in decades.items():
         text = f"1e{decade}" if decade else "1"
         if place * wide >= free:
