@@ -6,6 +6,7 @@ import faulthandler
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -165,11 +166,19 @@ def failure(error: BaseException, place: str) -> wire.Failed:
     return wire.Failed(kind, f"failed in {place}: {describe(error)}", where(error))
 
 
+def end_with(parent: int) -> None:
+    """End this process once `parent` is gone: killed, it cannot say so, and a long forward does not look at the line."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def main(argv: Sequence[str]) -> None:
     side, connection, outbound, inbound = argv[0], *(int(value) for value in argv[1:4])
     faulthandler.enable(file=sys.stderr)
     # ctrl+c in the terminal goes to the whole group; the app decides what becomes of its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(os.getppid(),), name="parent", daemon=True).start()
     channel = Channel(Connection(connection), SharedMemory(outbound), SharedMemory(inbound))
     channel.send(wire.Stage("importing", f"{side} in {sys.executable}"))
     make, install = FRAMEWORKS[side]

@@ -36,9 +36,16 @@ class NoRelu(Plain):
 
 
 class Slow(Plain):
+    """Stops half way through its second forward, the compared one."""
+
+    forwards = 0
+
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        self.forwards += 1
         x = self.features(x)
-        time.sleep(60)
+        if self.forwards > 1:
+            print("half way", flush=True)
+            time.sleep(60)
         return self.fc(paddle.flatten(x, 1))
 
 

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from project import FAST, Project, both_frameworks
@@ -44,7 +45,7 @@ def kept(events: list[Event]) -> list[Event]:
 
 
 def is_gone(pid: int) -> bool:
-    """A child of another process may be a zombie for a moment, until its parent's parent has waited for it."""
+    """Whether the process has ended; one that nobody has waited for yet has."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -53,9 +54,13 @@ def is_gone(pid: int) -> bool:
         return file.read().rpartition(")")[2].split()[0] == "Z"
 
 
-def soon(what: str, holds: Iterator[bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not next(holds):
+def is_half_way(project: Project, side: str) -> bool:
+    return "half way" in (project.sessions[0] / "logs" / f"{side}.log").read_text()
+
+
+def soon(what: str, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)
 
@@ -96,8 +101,7 @@ def test_a_child_killed_half_way_costs_its_run_only(project: Project, side: str)
         if isinstance(event, SideReady):
             pids[event.side] = event.environment["pid"]
         if isinstance(event, LayerDiffed) and event.result.index == 3:
-            log = project.sessions[0] / "logs" / f"{side}.log"
-            soon("the forward is half way", ("half way" in log.read_text() for _ in iter(int, 1)))
+            soon("the forward is half way", partial(is_half_way, project, side))
             os.kill(pids[side], signal.SIGKILL)
     failed = events[-1]
     assert isinstance(failed, RunFailed) and isinstance(failed.error, ChildDied)
@@ -175,14 +179,14 @@ def headless(project: Project, *words: str) -> Iterator[tuple[subprocess.Popen[s
 def test_ctrl_c_in_the_terminal(project: Project) -> None:
     project.pair("slow", torch="Slow", paddle="Slow")
     with headless(project, "slow") as (process, lines):
-        soon("layers are compared", (any(" layer features.3: " in line for line in list(lines)) for _ in iter(int, 1)))
+        soon("layers are compared", lambda: any(" layer features.3: " in line for line in list(lines)))
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(10) == 130
     assert lines[-1] == "error: interrupted\n"
     assert "Traceback" not in "".join(lines)
     pids = [int(pid) for pid in re.findall(r"\bpid (\d+)", "".join(lines))]
     assert len(pids) == 2
-    soon("the children are gone", (all(map(is_gone, pids)) for _ in iter(int, 1)))
+    soon("the children are gone", lambda: all(map(is_gone, pids)))
     with open_session(project.sessions[0]) as session:
         assert session.status == "partial"
         assert sorted(session.results()) == [0, 1, 2, 3]
@@ -194,11 +198,11 @@ def test_ctrl_c_in_the_terminal(project: Project) -> None:
 def test_the_app_killed_by_kill_9_leaves_a_session_that_opens(project: Project) -> None:
     project.pair("slow", torch="Slow")
     with headless(project, "slow") as (process, lines):
-        soon("layers are compared", (any(" layer features.3: " in line for line in list(lines)) for _ in iter(int, 1)))
+        soon("layers are compared", lambda: any(" layer features.3: " in line for line in list(lines)))
         process.kill()
         assert process.wait(10) == -signal.SIGKILL
     with open_session(project.sessions[0]) as session:
         assert session.status == "partial"
         assert sorted(session.results()) == [0, 1, 2, 3]
     pids = [int(pid) for pid in re.findall(r"\bpid (\d+)", "".join(lines))]
-    soon("the children are gone", (all(map(is_gone, pids)) for _ in iter(int, 1)))
+    soon("the children are gone", lambda: all(map(is_gone, pids)))
