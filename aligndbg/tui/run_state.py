@@ -34,6 +34,9 @@ CheckState = Literal["done", "failed", "running", "stopped", "not yet"]
 
 CHECKPOINTS = ("weights", "forward", "layers", "eval", "train-step", "train")
 
+IDLE = ("ready", "built", "done")
+"""Stages of a side that has done its part and waits for the other."""
+
 CHECK_GLYPHS: dict[CheckState, str] = {"done": "✓", "failed": "✗", "running": "▶", "stopped": "■", "not yet": "○"}
 
 
@@ -134,7 +137,7 @@ class RunState:
     def _doing(self) -> str:
         if self.download is not None:
             return f"downloading {self.download.name}"
-        working = [f"{side} {stage}" for side, (stage, _) in self.stages.items() if stage not in ("ready", "built", "done")]
+        working = [f"{side} {stage}" for side, (stage, _) in self.stages.items() if stage not in IDLE]
         return ", ".join(working) or "starting"
 
     @property

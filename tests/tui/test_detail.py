@@ -54,6 +54,13 @@ async def test_a_layer_is_told_in_full() -> None:
         assert "squeezenet1_0/torch_model.py:42" in text
 
 
+async def test_a_verdict_is_not_torn_from_its_glyph() -> None:
+    async with opened(size=(120, 30)) as pilot:
+        await go_to(pilot, "features.3.expand1x1_activation")
+        assert detail(pilot)._width < len("features.3.expand1x1_activation  ▼ inherited")
+        assert "│ ▼ inherited " in screen_text(pilot)
+
+
 async def test_what_only_one_side_has_is_told_without_marks() -> None:
     async with opened() as pilot:
         text = await go_to(pilot, "features.5.squeeze_activation")

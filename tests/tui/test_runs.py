@@ -44,6 +44,14 @@ async def test_what_the_children_do_is_shown_stage_by_stage() -> None:
         await driving.ended(pilot)
 
 
+async def test_a_side_that_waits_for_the_other_has_done_its_part() -> None:
+    run = fake_run.FakeRun([*fake_run.opening(), *fake_run.preparing()], hold=12)
+    async with opened(lambda: run, wait=False) as pilot:
+        await driving.until(pilot, lambda: compare(pilot).state.stages.get("paddle") == ("built", ""))
+        assert "paddle   ✓ starting  ✓ importing  ✓ ready  ✓ building  ✓ built" in screen_text(pilot)
+        run.cancel()
+
+
 async def test_layers_fill_in_while_the_run_goes_on() -> None:
     run = fake_run.FakeRun(fake_run.events(), hold=45)
     async with opened(lambda: run, wait=False) as pilot:

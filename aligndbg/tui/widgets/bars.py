@@ -14,7 +14,7 @@ from textual.widget import Widget
 from aligndbg.report.lines import amount
 from aligndbg.report.text import weights_text
 from aligndbg.tui.cells import LABEL, bar, clean, fit, hanging
-from aligndbg.tui.run_state import CHECK_GLYPHS, CheckState, RunState
+from aligndbg.tui.run_state import CHECK_GLYPHS, IDLE, CheckState, RunState
 from aligndbg.tui.theme import MUTED, VERDICT_CLASSES, verdict_style
 from aligndbg.workflows.events import Notice
 from aligndbg.workflows.wording import GLYPHS
@@ -272,6 +272,8 @@ class Waiting(StateLine):
             past = [(f"✓ {clean(one)}  ", MUTED) for one in state.past.get(side, ())]
             if stage == "failed":
                 mark, style = "✗", "bold $text-error"
+            elif stage in IDLE:
+                mark, style = "✓", MUTED
             else:
                 mark, style = ("▶", "$text-accent") if state.phase == "running" else ("■", "$text-warning")
             lines.append(

@@ -19,18 +19,25 @@ LABEL = 9
 """Cells of a field's name."""
 
 DIFFERS = "bold $text-error"
+WAITING = ("· waiting", MUTED)
 
 
-def title(layer: LayerPair, result: LayerResult | None) -> Content:
+def title(layer: LayerPair, result: LayerResult | None, width: int) -> Content:
     """Path, verdict and, in one sentence, what the verdict does not say by itself."""
-    verdict = (verdict_text(result.verdict), verdict_style(result.verdict, result.mismatch)) if result else ("· waiting", MUTED)
-    lines = [Content.assemble((clean(layer.path), "bold"), "  ", verdict)]
+    verdict = (verdict_text(result.verdict), verdict_style(result.verdict, result.mismatch)) if result else WAITING
+    lines = [_named(layer.path, verdict, width)]
     if result is not None:
         if result.blame:
             lines.append(field("blame", clean(result.blame)))
         if result.note:
             lines.append(Content.styled(clean(result.note), "italic"))
     return Content("\n").join(lines)
+
+
+def _named(path: str, verdict: tuple[str, str], width: int) -> Content:
+    """On one line where both fit."""
+    apart = "  " if cell_len(clean(path)) + 2 + cell_len(verdict[0]) <= width else "\n"
+    return Content.assemble((clean(path), "bold"), apart, verdict)
 
 
 def heading(text: str, note: str = "", width: int = 0) -> Content:
@@ -197,12 +204,9 @@ def group_text(outline: Outline, index: int, width: int) -> Content:
     """A group of modules: how many layers of each verdict, and the worst of them."""
     row, summary = outline.rows[index], outline.summaries[index]
     below = outline.layers_below(index)
-    verdict = (
-        (verdict_text(summary.verdict), verdict_style(summary.verdict, summary.mismatch))
-        if summary.verdict
-        else ("· waiting", MUTED)
-    )
-    lines = [Content.assemble((clean(row.path), "bold"), "  ", verdict), field("layers", str(len(below)))]
+    known = summary.verdict
+    verdict = (verdict_text(known), verdict_style(known, summary.mismatch)) if known else WAITING
+    lines = [_named(row.path, verdict, width), field("layers", str(len(below)))]
     results = [outline.results[position] for position in below]
     for one in Verdict:
         count = sum(result is not None and result.verdict is one for result in results)
@@ -210,7 +214,7 @@ def group_text(outline: Outline, index: int, width: int) -> Content:
             lines.append(Content.assemble(" " * LABEL, (f"{count:>4} ", ""), (verdict_text(one), verdict_style(one))))
     waiting = sum(result is None for result in results)
     if waiting:
-        lines.append(Content.assemble(" " * LABEL, f"{waiting:>4} ", ("· waiting", MUTED)))
+        lines.append(Content.assemble(" " * LABEL, f"{waiting:>4} ", WAITING))
     if summary.verdict is not None:
         lines.append(field("max|d|", figure(summary.max_abs), "bold"))
         lines.append(field("rel", figure(summary.max_rel)))

@@ -118,7 +118,7 @@ class LayerDetail(VerticalScroll, can_focus=True):
     def _figures(self, width: int) -> Iterator[Content]:
         assert self._row is not None
         layer, result = self._outline.layers[self._outline.rows[self._row].layer], self._result
-        yield text.title(layer, result)
+        yield text.title(layer, result, width)
         diff = result.propagated if result else None
         if result is not None and diff is not None:
             yield _block(text.heading("Difference", "torch − paddle", width), text.difference(diff.stats, diff, width))
