@@ -42,6 +42,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_mismatch", ("n",), "Find", "Mismatch", "to the next mismatching layer", ("compare",), True),
     Action("previous_mismatch", ("N",), "Find", "Previous mismatch", "to the mismatching layer before", ("compare",)),
     Action("first", ("f",), "Find", "First", "to the first born layer, or the first mismatch", ("compare",), True),
+    Action("born_only", ("b",), "Find", "Born only", "show the born layers alone, or all again", ("compare",), True),
     Action("filter", ("slash",), "Find", "Filter", "filter while typing", PANES, True),
     Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", PANES),
     Action("leave", ("escape",), "Find", "Clear", "while typing: show all again", ("filter",), True),

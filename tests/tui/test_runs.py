@@ -339,16 +339,6 @@ async def test_a_stored_run_that_failed_does_not_offer_to_run_again() -> None:
         assert READ_ONLY in screen_text(pilot)
 
 
-async def test_a_partial_session_shows_what_there_is() -> None:
-    partial = [*killed()[:-2], Notice("warning", "this session is partial: its run stopped with 20 of 66 layers compared")]
-    async with opened(playing(partial), read_only=READ_ONLY) as pilot:
-        text = screen_text(pilot)
-        assert "this session is partial" in text
-        assert "■ layers stopped" in text
-        assert len(rows(pilot)) == 76
-        assert table(pilot).path == "features.2"
-
-
 class Deaf(fake_run.FakeRun):
     """A run whose children take their time to end."""
 

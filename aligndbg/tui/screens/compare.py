@@ -27,6 +27,7 @@ from aligndbg.tui.widgets.filter_bar import FilterBar, FilterInput
 from aligndbg.tui.widgets.layer_detail import LayerDetail
 from aligndbg.tui.widgets.layer_lines import line_text
 from aligndbg.tui.widgets.layer_table import LayerTable
+from aligndbg.tui.widgets.network_strip import NetworkStrip
 from aligndbg.workflows.events import LayerDiffed, LayersPaired
 
 BEAT = 0.05
@@ -69,6 +70,7 @@ class CompareScreen(Screen[None]):
         with Container(id="panes"):
             with Vertical(id="layers"):
                 yield Waiting()
+                yield NetworkStrip()
                 yield LayerTable()
                 yield FilterBar("text, *.cat, !kind:relu, max>1e-3, verdict:born, shape:1x64")
             yield LayerDetail()

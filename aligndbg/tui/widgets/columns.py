@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aligndbg.core.layers import Call
 from aligndbg.core.rows import Outline
+from aligndbg.core.verdict import Verdict
 from aligndbg.tui.cells import clean
 from aligndbg.tui.theme import verdict_class
 from aligndbg.workflows.wording import figure, shape_text, verdict_text
@@ -50,7 +51,7 @@ def shown_call(outline: Outline, index: int) -> Call | None:
 
 def kind_cell(outline: Outline, index: int) -> Cell:
     if outline.is_group(index):
-        return Cell(f"{len(outline.layers_below(index))} layers", "quiet")
+        return _place_of_fault(outline, index) or Cell(f"{len(outline.layers_below(index))} layers", "quiet")
     call = shown_call(outline, index)
     return Cell(clean(call.type) if call else "", "plain")
 
@@ -73,6 +74,30 @@ def max_cell(outline: Outline, index: int) -> Cell:
 def rel_cell(outline: Outline, index: int) -> Cell:
     summary = outline.summaries[index]
     return Cell(figure(summary.max_rel) if summary.verdict else "", "quiet")
+
+
+def local_cell(outline: Outline, index: int) -> Cell:
+    summary = outline.summaries[index]
+    born = summary.verdict is Verdict.BORN
+    return Cell(figure(summary.local) if summary.local is not None else "", "bad" if born else "quiet")
+
+
+def onnx_cell(outline: Outline, index: int) -> Cell:
+    summary = outline.summaries[index]
+    return Cell(figure(summary.onnx) if summary.onnx is not None else "", "quiet")
+
+
+def blame_cell(outline: Outline, index: int) -> Cell:
+    return Cell(outline.summaries[index].blame or "", "bad")
+
+
+def _place_of_fault(outline: Outline, index: int) -> Cell | None:
+    """Where below a group its worst fault is; None where nothing is born there."""
+    summary = outline.summaries[index]
+    if summary.verdict is not Verdict.BORN or not summary.mismatch:
+        return None
+    path = clean(outline.layers[summary.layer].path).removeprefix(f"{outline.rows[index].path}.")
+    return Cell(f"→ {path}", "bad")
 
 
 def verdict_cell(outline: Outline, index: int) -> Cell:
@@ -101,8 +126,11 @@ COLUMNS: tuple[Column, ...] = (
     Column("shape", 16, 12, 4, shape_cell),
     Column("max|d|", 7, 7, 0, max_cell, "right"),
     Column("", 1, 1, 5, level_cell),
-    Column("rel", 7, 7, 2, rel_cell, "right"),
+    Column("rel", 7, 7, 6, rel_cell, "right"),
+    Column("local", 7, 7, 1, local_cell, "right"),
+    Column("onnx", 7, 7, 7, onnx_cell, "right"),
     Column("verdict", 11, 11, 0, verdict_cell),
+    Column("blame", 6, 6, 2, blame_cell),
 )
 
 
