@@ -43,13 +43,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a row shows: its own figures, or the worst of each below it. `layer` is where the worst verdict stands."""
+    """What a row shows: its own figures, or the worst of each below it. `layer` is where the worst verdict stands.
+
+    `local` is the local diff's largest |d|, `onnx` Paddle's largest gap to ONNX Runtime; `blame` goes with the verdict.
+    """
 
     verdict: Verdict | None = None
     mismatch: bool = False
     max_abs: float | None = None
     max_rel: float | None = None
     layer: int = NO_ROW
+    local: float | None = None
+    onnx: float | None = None
+    blame: str | None = None
 
 
 PENDING = Summary()
@@ -165,14 +171,23 @@ def severity(result: LayerResult) -> tuple[bool, int, float]:
 def summarise(result: LayerResult, layer: int) -> Summary:
     stats = result.propagated.stats if result.propagated else None
     max_abs, max_rel = (stats.max_abs, stats.max_rel) if stats else (None, None)
-    return Summary(result.verdict, result.mismatch, max_abs, max_rel, layer)
+    local = result.local.max_abs if result.local else None
+    onnx = result.onnx.paddle_max_abs if result.onnx else None
+    return Summary(result.verdict, result.mismatch, max_abs, max_rel, layer, local, onnx, result.blame)
 
 
 def worse(one: Summary, other: Summary) -> Summary:
     """The worse verdict, and the larger of each figure; `one` where they are equally bad."""
     worst = one if _weight(one) >= _weight(other) else other
     return Summary(
-        worst.verdict, worst.mismatch, _larger(one.max_abs, other.max_abs), _larger(one.max_rel, other.max_rel), worst.layer
+        worst.verdict,
+        worst.mismatch,
+        _larger(one.max_abs, other.max_abs),
+        _larger(one.max_rel, other.max_rel),
+        worst.layer,
+        _larger(one.local, other.local),
+        _larger(one.onnx, other.onnx),
+        worst.blame,
     )
 
 

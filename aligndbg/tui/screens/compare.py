@@ -43,6 +43,10 @@ SMALL = 16
 """Below this height only what the rows need stays."""
 
 
+BORN = "verdict:born"
+"""What is typed to see the born layers alone."""
+
+
 class CompareScreen(Screen[None]):
     BINDINGS = bindings("compare")
     HELP: ClassVar = ("compare", "table", "detail", "filter", "page")
@@ -153,6 +157,7 @@ class CompareScreen(Screen[None]):
         table = self.query_one(LayerTable)
         known = bool(table.outline.rows)
         self.query_one(Waiting).display = not known
+        self.query_one(NetworkStrip).display = known
         table.display = known
         if known and self.focused is None:
             table.focus()
@@ -178,7 +183,9 @@ class CompareScreen(Screen[None]):
 
     @on(LayerTable.Moved)
     def _on_moved(self, message: LayerTable.Moved) -> None:
-        self.query_one(LayerDetail).show(self.query_one(LayerTable).outline, message.row)
+        outline = self.query_one(LayerTable).outline
+        self.query_one(LayerDetail).show(outline, message.row)
+        self.query_one(NetworkStrip).show(outline, message.row)
         self._show_place()
 
     # -- panes --------------------------------------------------------------------------------------------------------
@@ -258,11 +265,19 @@ class CompareScreen(Screen[None]):
         self._go_to_pane(False)
         self.query_one(FilterBar).open()
 
+    def action_born_only(self) -> None:
+        bar = self.query_one(FilterBar)
+        if bar.text == BORN:
+            self.action_clear_filter()
+        else:
+            self.query_one(LayerTable).touched = True
+            bar.set(BORN)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While a filter is typed, the keys are letters; sorted layers are no tree."""
         if action == "fold_all" and self.query_one(LayerTable).sorted:
             return None
-        return not (action == "filter" and self.query_one(FilterBar).has_focus_within)
+        return not (action in ("filter", "born_only") and self.query_one(FilterBar).has_focus_within)
 
     def action_clear_filter(self) -> None:
         self.query_one(FilterBar).close()
@@ -286,6 +301,10 @@ class CompareScreen(Screen[None]):
 
     def action_fold_all(self) -> None:
         self.query_one(LayerTable).fold_all()
+
+    @on(NetworkStrip.Chosen)
+    def _on_chosen(self, message: NetworkStrip.Chosen) -> None:
+        self.go_to_layer(message.position)
 
     @on(LayerTable.SortAsked)
     def action_sort(self) -> None:

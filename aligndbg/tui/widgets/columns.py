@@ -96,8 +96,7 @@ def _place_of_fault(outline: Outline, index: int) -> Cell | None:
     summary = outline.summaries[index]
     if summary.verdict is not Verdict.BORN or not summary.mismatch:
         return None
-    path = clean(outline.layers[summary.layer].path).removeprefix(f"{outline.rows[index].path}.")
-    return Cell(f"→ {path}", "bad")
+    return Cell(f"→ {clean(outline.layers[summary.layer].path).rpartition('.')[2]}", "bad")
 
 
 def verdict_cell(outline: Outline, index: int) -> Cell:

@@ -72,6 +72,11 @@ class FilterBar(Vertical):
     def text(self) -> str:
         return self.query_one(Input).value
 
+    def set(self, text: str) -> None:
+        """Filter by this text, which stays in sight; the focus stays where it is."""
+        self.add_class("-open")
+        self.query_one(Input).value = text
+
     def open(self) -> None:
         self.add_class("-open")
         self.query_one(Input).focus()
