@@ -10,6 +10,8 @@ from numba import float32, float64, int64, njit, types, uint8
 from aligndbg.core import tally
 from aligndbg.core.tally import BLOCK
 
+# tally's numbers are compiled in, and numba's cache knows this file's date alone: touch it where they change.
+
 # Outside of these magnitudes a float32 square or sum of squares leaves the range of normal float32 numbers.
 _LARGE = int(np.float32(1e15).view(np.int32))
 _SMALL = int(np.float32(1e-12).view(np.int32))
@@ -26,13 +28,14 @@ _STRIP = 128
 _FINITE = {"nnan", "ninf", "nsz", "reassoc", "contract"}
 
 
-@njit(forceinline=True)
-def _magnitude(x):
-    """Bits of the largest |x|; NaN and Inf are above every finite number."""
-    top = np.int32(0)
+@njit(forceinline=True, fastmath={"reassoc", "nsz"})
+def _survey(x, bits):
+    """Bits of the largest |x|, where NaN and Inf are above every finite number; the sum."""
+    top, total = np.int32(0), _ZERO
     for i in range(x.size):
-        top = max(top, x[i] & _MAGNITUDE)
-    return top
+        top = max(top, bits[i] & _MAGNITUDE)
+        total += x[i]
+    return top, total
 
 
 @njit(forceinline=True)
@@ -62,6 +65,12 @@ def _unkey(key):
     return np.int32(key ^ ((key >> _SIGN_BIT) & _MAGNITUDE)).view(np.float32)
 
 
+@njit(forceinline=True, fastmath=False)
+def _limit(atol, rtol, u):
+    """Apart from `_sums`, whose flags would make one rounding of these two: numpy has no such instruction."""
+    return atol + rtol * u
+
+
 @njit(forceinline=True, fastmath=_FINITE, error_model="numpy")
 def _sums(a, b, d, ratio, atol, rtol):
     """Sums of |d|, its squares, a * b and a^2 - b^2, elements over the tolerance; `ratio` receives the relative differences."""
@@ -73,7 +82,7 @@ def _sums(a, b, d, ratio, atol, rtol):
         dot += u * v
         cross += (u - v) * (u + v)
         u, v = abs(u), abs(v)
-        limit = atol + rtol * u
+        limit = _limit(atol, rtol, u)
         over += np.int32(w > limit)
         ratio[i] = w / max(max(u, v), max(limit, _TINY))
     return total, square, dot, cross, over
@@ -145,10 +154,14 @@ def _map(bits, first, layout, grid, channels):
             top = _raise_each(grid[place : place + length], bits[i : i + length])
         else:
             row, column = place // columns, place % columns
-            length = min(wide - column % wide, columns - column, n - i)
-            top = _top(bits[i : i + length])
             cell = row // high * across + column // wide
-            grid[cell] = max(grid[cell], top)
+            if wide == 1:
+                length = min(columns - column, n - i)
+                top = _raise_each(grid[cell : cell + length], bits[i : i + length])
+            else:
+                length = min(wide - column % wide, columns - column, n - i)
+                top = _top(bits[i : i + length])
+                grid[cell] = max(grid[cell], top)
         channels[channel] = max(channels[channel], top)
         i += length
         place += length
@@ -185,13 +198,13 @@ def _measure(a, b, start, stop, atol, rtol, layout, row, histogram, worst, place
         high = min(low + BLOCK, stop)
         n = high - low
         x, y, d, bits = a[low:high], b[low:high], scratch[:n], scratch_bits[:n]
-        top_a, top_b = _magnitude(a_bits[low:high]), _magnitude(b_bits[low:high])
+        (top_a, sum_a), (top_b, sum_b) = _survey(x, a_bits[low:high]), _survey(y, b_bits[low:high])
         _distance(x, y, d)
         top = _top(bits)
         if max(top_a, top_b) >= _LARGE or 0 < top_a < _SMALL or 0 < top_b < _SMALL or 0 < top < _SMALL_DIFF:
             hard[block] = 1
             continue
-        pivot = x[0]
+        pivot = sum_a / np.float32(n)
         moments = _moments(x, a_bits[low:high], pivot)
         torch2 = _merge(row, tally.TORCH, n, float64(pivot), *moments)
         row[tally.BOTH] += n
@@ -202,7 +215,7 @@ def _measure(a, b, start, stop, atol, rtol, layout, row, histogram, worst, place
             row[tally.DOT] += torch2
             histogram[0, 0] += n
             continue
-        pivot = y[0]
+        pivot = sum_b / np.float32(n)
         row[tally.PADDLE_SQUARE] += _merge(row, tally.PADDLE, n, float64(pivot), *_moments(y, b_bits[low:high], pivot))
         total, square, dot, cross, over = _sums(x, y, d, ratio[:n], atol, rtol)
         row[tally.ABSOLUTE] += total

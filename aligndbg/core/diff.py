@@ -38,7 +38,7 @@ def diff(torch: NDArray[Any], paddle: NDArray[Any], atol: float, rtol: float) ->
         return _nothing(len(shape))
     layout = tally.layout_of(shape)
     share = kernel.measure(one, other, atol, rtol, layout)
-    row = [min(max(value, -_LARGEST), _LARGEST) for value in tally.total(share.rows).tolist()]
+    row = np.nan_to_num(tally.total(share.rows), nan=_LARGEST).tolist()
     return Diff(
         _tensor_stats(row, tally.TORCH, one.size),
         _tensor_stats(row, tally.PADDLE, one.size),
@@ -48,7 +48,7 @@ def diff(torch: NDArray[Any], paddle: NDArray[Any], atol: float, rtol: float) ->
 
 
 def _flat(torch: Array, paddle: Array) -> tuple[Array, Array, tuple[int, ...]]:
-    """Both in one float dtype, flat and contiguous, and the shape of what is compared."""
+    """Both in one float dtype, flat, contiguous and aligned, and the shape of what is compared."""
     if torch.dtype == np.float32 == paddle.dtype:
         dtype: type[np.floating[Any]] = np.float32
     else:
@@ -58,7 +58,8 @@ def _flat(torch: Array, paddle: Array) -> tuple[Array, Array, tuple[int, ...]]:
         dtype = np.float32 if np.can_cast(together, np.complex64) and together != np.float64 else np.float64
         if together.kind == "c":
             torch, paddle = (_parts(x, np.complex64 if dtype is np.float32 else np.complex128) for x in (torch, paddle))
-    return np.ascontiguousarray(torch, dtype).reshape(-1), np.ascontiguousarray(paddle, dtype).reshape(-1), torch.shape
+    one, other = (np.require(x, dtype, ("C", "A")).reshape(-1) for x in (torch, paddle))
+    return one, other, torch.shape
 
 
 def _parts(x: Array, dtype: type[np.complexfloating[Any, Any]]) -> Array:
@@ -99,7 +100,7 @@ def _diff_stats(row: list[float], share: Share, shape: tuple[int, ...], count: i
 
 def _cosine(row: list[float]) -> float | None:
     torch, paddle = sqrt(row[tally.TORCH_SQUARE]), sqrt(row[tally.PADDLE_SQUARE])
-    if not torch or not paddle:
+    if not torch or not paddle or _LARGEST in (row[tally.TORCH_SQUARE], row[tally.PADDLE_SQUARE]):
         return None
     if 0.5 < torch / paddle < 2.0:
         # |d|^2 = (|a| - |b|)^2 + 2 |a| |b| (1 - cos): keeps the digits of 1 - cos that the quotient loses.
@@ -116,24 +117,21 @@ def _detail(row: list[float], share: Share, layout: Layout, shape: tuple[int, ..
     used = np.flatnonzero(counts)
     first, last = (int(used[0]), int(used[-1])) if used.size else (-tally.FIRST_EXPONENT, -tally.FIRST_EXPONENT - 1)
     grid = share.grid.reshape(layout.cells)
-    differs = bool(share.worst[0]) or bool(share.broken)
     by_channel = share.channels if layout.along is None else grid.max(axis=1 - layout.along)
-    channels = _pooled(by_channel, 0, CHANNELS) if differs else by_channel[:CHANNELS]
     return DiffDetail(
         first + tally.FIRST_EXPONENT,
         tuple(counts[first : last + 1].tolist()),
         exact,
-        tuple(channels.tolist()),
-        _heatmap(grid, layout, differs) if layout.axes else None,
+        tuple(_pooled(by_channel, 0, CHANNELS).tolist()),
+        _heatmap(grid, layout) if layout.axes else None,
         _worst(share, shape, one, other),
     )
 
 
-def _heatmap(grid: Array, layout: Layout, differs: bool) -> Heatmap:
+def _heatmap(grid: Array, layout: Layout) -> Heatmap:
     pooled = _pooled(_pooled(grid, 0, HEATMAP_CELLS), 1, HEATMAP_CELLS)
     rows, columns = pooled.shape
-    values = tuple(pooled.reshape(-1).tolist()) if differs else (0.0,) * pooled.size
-    return Heatmap(layout.axes, (layout.rows, layout.columns), rows, columns, values)
+    return Heatmap(layout.axes, (layout.rows, layout.columns), rows, columns, tuple(pooled.reshape(-1).tolist()))
 
 
 def _pooled(values: Array, axis: int, most: int) -> Array:

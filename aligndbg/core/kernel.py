@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from aligndbg.core import chunked, tally
-from aligndbg.core.tally import BLOCK, Array, Layout, Share
+from aligndbg.core.tally import BLOCK, Array, Layout, Limits, Share
 
 Compiled = Callable[..., None]
 
@@ -53,62 +53,53 @@ def _load() -> Compiled | None:
 
 
 def measure(a: Array, b: Array, atol: float, rtol: float, layout: Layout) -> Share:
-    """Tally two flat, contiguous, non-empty float32 or float64 arrays of the same length and dtype."""
+    """Tally two flat, contiguous, aligned, non-empty float32 or float64 arrays of the same length and dtype."""
     compiled = None
     if a.dtype == np.float32:
         with _loading:
             compiled = _load()
     ranges = iter([(start, min(start + RANGE, a.size)) for start in range(0, a.size, RANGE)])
     # numpy holds the interpreter between its short steps: a second thread would slow the first one.
-    threads = _threads() if compiled and a.size >= _PARALLEL else 1
-    arguments = (a, b, atol, rtol, layout, ranges, compiled)
+    threads = min(_threads(), a.size // RANGE) if compiled and a.size >= _PARALLEL else 1
+    arguments = (a, b, (_not_above(atol, a.dtype), a.dtype.type(rtol)), layout, ranges, compiled)
     others = [_pool().submit(_share, *arguments) for _ in range(threads - 1)]
     mine = _share(*arguments)
     return tally.join([mine, *(other.result() for other in others)])
 
 
 def _share(
-    a: Array, b: Array, atol: float, rtol: float, layout: Layout, ranges: Iterator[tuple[int, int]], compiled: Compiled | None
+    a: Array, b: Array, limits: Limits, layout: Layout, ranges: Iterator[tuple[int, int]], compiled: Compiled | None
 ) -> Share:
     """Take ranges until none is left."""
     share = Share.of(layout, a.dtype)
     for start, stop in ranges:
         row = tally.empty_row()
         if compiled is None:
-            chunked.measure(a, b, start, stop, atol, rtol, layout, share, row)
+            chunked.measure(a, b, start, stop, limits, layout, share, row)
         else:
-            _run_compiled(compiled, a, b, start, stop, atol, rtol, layout, share, row)
+            _run_compiled(compiled, a, b, start, stop, limits, layout, share, row)
         share.rows.append((start, row))
     return share
 
 
 def _run_compiled(
-    compiled: Compiled,
-    a: Array,
-    b: Array,
-    start: int,
-    stop: int,
-    atol: float,
-    rtol: float,
-    layout: Layout,
-    share: Share,
-    row: Array,
+    compiled: Compiled, a: Array, b: Array, start: int, stop: int, limits: Limits, layout: Layout, share: Share, row: Array
 ) -> None:
     hard = np.zeros(-(-(stop - start) // BLOCK), np.uint8)
     maps = share.grid.view(np.int32), share.channels.view(np.int32)
     worst = share.worst.view(np.int32), share.places
-    compiled(a, b, start, stop, _not_above(atol), rtol, layout.numbers, row, share.histogram, *worst, *maps, hard)
+    compiled(a, b, start, stop, *limits, layout.numbers, row, share.histogram, *worst, *maps, hard)
     if hard.any():
         # Neighbouring blocks go together: numpy's overhead is by the call.
         edges = np.flatnonzero(np.diff(hard, prepend=0, append=0)).reshape(-1, 2)
         for first, last in edges.tolist():
-            chunked.measure(a, b, start + first * BLOCK, min(start + last * BLOCK, stop), atol, rtol, layout, share, row)
+            chunked.measure(a, b, start + first * BLOCK, min(start + last * BLOCK, stop), limits, layout, share, row)
 
 
-def _not_above(atol: float) -> np.float32:
-    """The largest float32 that is not above `atol`: a float32 difference exceeds one where it exceeds the other."""
-    nearest = np.float32(min(atol, float(np.finfo(np.float32).max)))
-    return nearest if float(nearest) <= atol else np.nextafter(nearest, np.float32(0.0))
+def _not_above(atol: float, dtype: np.dtype[Any]) -> np.floating[Any]:
+    """The largest number of `dtype` that is not above `atol`: what exceeds one in this dtype exceeds the other."""
+    nearest: np.floating[Any] = dtype.type(min(atol, float(np.finfo(dtype).max)))
+    return nearest if float(nearest) <= atol else np.nextafter(nearest, dtype.type(0.0))
 
 
 @cache

@@ -28,9 +28,10 @@ class DiffStats:
     """Statistics of torch minus Paddle over the elements that are finite on both sides.
 
     `max_rel` divides each |d| by the larger of the two magnitudes, taking the tolerance as the smallest divisor, so that
-    rounding around zero does not read as 100 %. `cosine` is None where one side is all zero. `over_tolerance` is the share of
-    elements over the tolerance, 0..1; an element that is NaN or infinite on one side only is over it. `nan` and `inf` count
-    elements that are NaN (infinite) on either side and do not agree with the other. `argmax` is the index of `max_abs`.
+    rounding around zero does not read as 100 %. `cosine` is None where one side is all zero, or its squares overflow.
+    `over_tolerance` is the share of elements over the tolerance, 0..1; an element that is NaN or infinite on one side only is
+    over it. `nan` and `inf` count elements that are NaN (infinite) on either side and do not agree with the other. `argmax` is
+    the index of `max_abs`.
     """
 
     max_abs: float

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+Limits = tuple[np.floating[Any], np.floating[Any]]
+"""(atol, rtol) in the dtype of the comparison."""
+
 # A row of sums holds, for each side, the moments of its finite elements ...
 TORCH, PADDLE = 0, 8
 FINITE, MEAN, SPREAD, LOW, HIGH, ZEROS, NAN, INF = range(8)
@@ -32,6 +35,8 @@ FIRST_EXPONENT = -127
 
 _FINE_PLANE = 1 << 20
 _COARSE = 256
+_NARROW = 2048
+"""Columns that a large plane keeps: pooling runs of a few elements costs more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def layout_of(shape: tuple[int, ...]) -> Layout:
         shape = shape[:-1]
     rows, columns = (1, *shape)[-2:] if shape else (1, 1)
     fine = rows * columns <= _FINE_PLANE
-    high, wide = (1, 1) if fine else (-(-rows // _COARSE), -(-columns // _COARSE))
+    high, wide = (1, 1) if fine else (-(-rows // _COARSE), 1 if columns <= _NARROW else -(-columns // _COARSE))
     match len(shape):
         case 0 | 1:
             return Layout(rows, columns, high, wide, 1, 1, "", 1)
@@ -115,7 +120,8 @@ class Share:
 
 
 def join(shares: list[Share]) -> Share:
-    """All threads' shares as one, the same whatever thread saw which elements."""
+    """All threads' shares as one, the same whatever thread saw which elements; at least one of them has seen some."""
+    shares = [share for share in shares if share.rows]
     if len(shares) == 1:
         return shares[0]
     values, places = np.concatenate([share.worst for share in shares]), np.concatenate([share.places for share in shares])
