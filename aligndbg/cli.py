@@ -17,7 +17,6 @@ from aligndbg.report.display import KINDS
 DEPTHS = {
     "local": "feed each Paddle layer with torch's input, which tells where a fault is born",
     "golden": "run torch in float64 too, which tells rounding from faults",
-    "onnx": "ask ONNX Runtime, which tells who is wrong",
 }
 
 EPILOG = f"""commands:
@@ -189,6 +188,16 @@ def _add_run_options(parser: Parser) -> None:
     run.add_argument("--paddle-python", metavar="PYTHON", help="the interpreter of the Paddle side")
     for name, words in DEPTHS.items():
         run.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=words)
+    run.add_argument(
+        "--onnx",
+        nargs="?",
+        const="",
+        default="",
+        metavar="FILE.onnx",
+        help="ask ONNX Runtime, which tells who is wrong, about the exported torch model or about this file; with --paddle and "
+        "without a torch model, the file is the reference",
+    )
+    run.add_argument("--no-onnx", dest="onnx", action="store_const", const=None)
     run.add_argument("--device", default="cpu", metavar="cpu|gpu:0")
     run.add_argument("--sessions", metavar="DIR", help="where the run is stored")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from aligndbg.commands import nearest_command
 from aligndbg.errors import EnvironmentFault, UsageError
-from aligndbg.pairs.adhoc import adhoc_pair, with_overrides
+from aligndbg.pairs.adhoc import adhoc_pair, onnx_pair, with_overrides
 from aligndbg.pairs.discovery import find_pair
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings, load_settings
@@ -36,6 +36,9 @@ def settings_of(options: Namespace) -> Settings:
 
 def pair_of(name: str | None, options: Namespace, settings: Settings) -> PairSpec:
     """The pair that is named, or that `--torch` and `--paddle` make, with the options in place of its own."""
+    if name is None and options.onnx and options.paddle is not None and options.torch is None:
+        kind = options.input[0] if options.input else None
+        return on_this_machine(with_overrides(onnx_pair(options.onnx, options.paddle), input=kind, **overrides(options)), settings)
     if (options.torch is None) != (options.paddle is None):
         missing = "--paddle" if options.paddle is None else "--torch"
         raise UsageError(f"{missing} is missing: a pair without a file needs both models", f"{missing} MODULE:CALLABLE")
@@ -65,13 +68,19 @@ def overrides(options: Namespace) -> dict[str, Any]:
 
 
 def depth_of(options: Namespace) -> Depth:
-    return Depth(options.local, options.golden, options.onnx)
+    if not options.onnx:
+        return Depth(options.local, options.golden, options.onnx is not None)
+    path = Path(options.onnx).expanduser().absolute()
+    if not path.is_file():
+        raise UsageError(f"--onnx: {options.onnx} does not exist", "the path starts at the working folder")
+    return Depth(options.local, options.golden, path)
 
 
 def given(options: Namespace) -> dict[str, Any]:
     """What the user asked for beside the pair, as a session keeps it."""
     asked = {name: value for name, value in {"input": options.input, **overrides(options)}.items() if value is not None}
-    asked |= {name: False for name in ("local", "golden", "onnx") if not getattr(options, name)}
+    asked |= {name: False for name in ("local", "golden") if not getattr(options, name)}
+    asked |= {"onnx": options.onnx or False} if options.onnx != "" else {}
     return asked if options.device == "cpu" else {**asked, "device": options.device}
 
 

@@ -121,8 +121,9 @@ class Child:
         return ChildDied(f"the {self.side} child {how}{memory}", f"its log: {self.log}", self.last_words())
 
 
-def start_child(side: str, python: str | None, log: Path, arena_bytes: int) -> Child:
-    """Start `side` in `python` (None: this interpreter); it imports its framework while the caller goes on.
+def start_child(side: str, python: str | None, log: Path, arena_bytes: int, framework: str = "") -> Child:
+    """Start `side` in `python` (None: this interpreter); it imports its framework while the caller goes on. `framework` is the
+    one of frameworks.host that it runs on, where its name is not the side's.
 
     The first answer is a `Stage`, the second a `Done` with the environment. `arena_bytes` bounds the shared memory
     of each direction.
@@ -131,7 +132,7 @@ def start_child(side: str, python: str | None, log: Path, arena_bytes: int) -> C
     ours, theirs = socket.socketpair()
     outbound, inbound = make_memory(arena_bytes), make_memory(arena_bytes)
     descriptors = (theirs.fileno(), inbound, outbound)
-    argv = [executable, "-u", str(BOOT), side, *map(str, descriptors)]
+    argv = [executable, "-u", str(BOOT), framework or side, *map(str, descriptors)]
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:

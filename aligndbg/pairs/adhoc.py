@@ -36,6 +36,16 @@ def adhoc_pair(torch: str, paddle: str) -> PairSpec:
     )
 
 
+def onnx_pair(onnx: str, paddle: str) -> PairSpec:
+    """The pair of an ONNX file, which is the reference, and a Paddle model."""
+    path = Path(onnx).expanduser().absolute()
+    if not path.is_file():
+        raise UsageError(f"--onnx: {named(path)} does not exist", "the path starts at the working folder")
+    spec = adhoc_pair(paddle, paddle)
+    description = f"{path.name} in ONNX Runtime against {paddle}"
+    return replace(spec, name=path.stem, torch=ModelSpec(str(path)), description=description)
+
+
 def with_overrides(
     spec: PairSpec,
     *,

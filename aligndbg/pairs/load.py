@@ -11,7 +11,7 @@ import yaml
 
 from aligndbg.errors import PairError
 from aligndbg.pairs.decode import Document, named, read_document
-from aligndbg.pairs.schema import InputSpec, ModelSpec, PairSpec
+from aligndbg.pairs.schema import InputSpec, ModelSpec, PairSpec, is_onnx
 
 SCHEMA = 1
 FILE_NAME = "pair.yaml"
@@ -78,6 +78,10 @@ def _check_name(document: Document, spec: PairSpec) -> None:
 
 def _check_model(document: Document, side: str, model: ModelSpec, root: Path) -> None:
     node = document.at(side, "model")
+    if side == "torch" and is_onnx(model):
+        if not (root / model.model).is_file():
+            raise document.refuse(node, f"torch.model: {named(Path(model.model))} does not exist in {named(root)}")
+        return
     if not is_target(model.model):
         raise document.refuse(
             node,

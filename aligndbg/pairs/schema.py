@@ -13,12 +13,18 @@ class ModelSpec:
     """Where one side's model comes from.
 
     `model` is `FILE.py:CALLABLE` (relative to the pair's folder) or `module:CALLABLE`; the callable is called with `kwargs`
-    and returns the model. `python` is the interpreter to run it in, relative to the pair's folder; None is the app's own.
+    and returns the model. On the torch side it may be `FILE.onnx`, which then is the reference. `python` is the interpreter to
+    run it in, relative to the pair's folder; None is the app's own.
     """
 
     model: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     python: str | None = None
+
+
+def is_onnx(model: ModelSpec) -> bool:
+    """Whether the side is an ONNX file rather than a framework's model."""
+    return model.model.endswith(".onnx")
 
 
 @dataclass(frozen=True, slots=True)

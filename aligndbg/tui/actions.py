@@ -47,7 +47,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", PANES),
     Action("leave", ("escape",), "Find", "Clear", "while typing: show all again", ("filter",), True),
     Action("done", ("enter", "down"), "Find", "To the rows", "while typing: keep the filter and go to the rows", ("filter",), True),
-    Action("fold", ("space",), "Tree", "Fold", "fold or unfold the group", ("table",), True),
+    Action("fold", ("space",), "Tree", "Fold", "fold or unfold the group", ("table",)),
     Action("close", ("h", "left"), "Tree", "Fold or leave", "fold the group, or go to the one around", ("table",)),
     Action("expand", ("l", "right"), "Tree", "Unfold or enter", "unfold the group, or go into it", ("table",)),
     Action("fold_all", ("E",), "Tree", "Fold all", "fold all groups, or unfold all", ("compare",)),

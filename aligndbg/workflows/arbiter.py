@@ -16,6 +16,8 @@ import aligndbg
 from aligndbg.core.exported import exported_calls
 from aligndbg.core.judgement import Evidence
 from aligndbg.core.layers import LayerPair, Trace
+from aligndbg.core.likeness import alike
+from aligndbg.core.matching import match
 from aligndbg.core.noise import largest_gap
 from aligndbg.core.verdict import OnnxDiff
 from aligndbg.errors import EnvironmentFault
@@ -44,10 +46,7 @@ def arbitrate(
 
     AligndbgError where it cannot be had.
     """
-    onnx = sides.open_onnx(path)
-    exported = _trace(onnx, inputs)
-    torch_calls = [row.torch for row in layers if row.torch is not None]
-    known = exported_calls(torch_calls, exported.calls)
+    onnx, known = _values(sides, path, layers, inputs)
     calls = compared_rows(layers)
     wanted = {known[call]: row for call, row in calls["torch"].items() if call in known}
 
@@ -111,6 +110,22 @@ def _prune(folder: Path) -> None:
         kept += path.stat().st_size
         if kept > CACHE and path != files[0]:
             path.unlink(missing_ok=True)
+
+
+def _values(sides: Sides, path: Path, layers: Sequence[LayerPair], inputs: Arrays) -> tuple[Child, dict[int, int]]:
+    """The child, and index of torch's call -> index of the child's call with the same value.
+
+    torch's own exporter says which module an op came from. A file of another origin does not: its nodes are paired with torch's
+    calls as Paddle's are.
+    """
+    torch = [row.torch for row in sorted(layers, key=lambda row: row.torch.index if row.torch else -1) if row.torch is not None]
+    onnx = sides.open_onnx(path, "op")
+    known = exported_calls(torch, _trace(onnx, inputs).calls)
+    if 2 * len(known) >= len(torch):
+        return onnx, known
+    onnx = sides.open_onnx(path, "node")
+    rows = match(Trace(tuple(torch), (), (), ()), _trace(onnx, inputs))
+    return onnx, {row.torch.index: row.paddle.index for row in rows if row.torch and row.paddle and alike(row.torch, row.paddle)}
 
 
 def _trace(onnx: Child, inputs: Arrays) -> Trace:

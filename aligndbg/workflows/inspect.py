@@ -16,7 +16,7 @@ from aligndbg.datasets.inputs import make_inputs
 from aligndbg.errors import AligndbgError
 from aligndbg.frameworks.client import Child
 from aligndbg.pairs.adhoc import with_overrides
-from aligndbg.pairs.schema import PairSpec, ToleranceSpec
+from aligndbg.pairs.schema import PairSpec, ToleranceSpec, is_onnx
 from aligndbg.settings import Settings
 from aligndbg.store.writer import SessionWriter
 from aligndbg.workflows.arbiter import exported_model
@@ -40,7 +40,8 @@ class Depth:
 
     local: bool = True
     golden: bool = True
-    onnx: bool = True
+    onnx: bool | Path = True
+    """A path is a file to ask ONNX Runtime about in place of the exported model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,9 @@ class _Run:
         self._settings = inspection._settings
         self._device = inspection._device
         self._depth = inspection._depth
+        if is_onnx(self._pair.torch):
+            # The reference is ONNX Runtime itself, in the one precision that the file has.
+            self._depth = replace(self._depth, golden=False, onnx=False)
         self._stop = inspection._stop
         self._writer = writer
         self._tell_on = tell
@@ -206,7 +210,8 @@ class _Run:
         if not (self._depth.onnx and self._depth.local):
             return
         try:
-            trial.arbitrate(exported_model(sides, prepared, self._torch_source(), inputs, self._settings))
+            given = self._depth.onnx if isinstance(self._depth.onnx, Path) else None
+            trial.arbitrate(given or exported_model(sides, prepared, self._torch_source(), inputs, self._settings))
         except AligndbgError as error:
             self._require(sides, error)
             self._unavailable("onnx", error)

@@ -13,7 +13,7 @@ from aligndbg.core.layers import LayerPair
 from aligndbg.core.matching import match
 from aligndbg.errors import InputError
 from aligndbg.frameworks import wire
-from aligndbg.pairs.schema import PairSpec
+from aligndbg.pairs.schema import PairSpec, is_onnx
 from aligndbg.weights.convert import plan
 from aligndbg.weights.files import READABLE, read_checkpoint
 from aligndbg.weights.plan import WeightPlan
@@ -48,7 +48,11 @@ def prepare(pair: PairSpec, sides: Sides, inputs: Arrays, device: str, tell: Tel
         stop.check()
         tell(Downloading(name, done, total))
 
-    weights = resolve(pair.weights, pair.root, progress)
+    weights = (
+        ResolvedWeights("file", f"the ONNX file {pair.torch.model}")
+        if is_onnx(pair.torch)
+        else resolve(pair.weights, pair.root, progress)
+    )
     if weights.notice:
         tell(Notice("warning", weights.notice, weights.hint))
     tell(WeightsReady(weights.source, weights.sha256))
@@ -65,7 +69,9 @@ def prepare(pair: PairSpec, sides: Sides, inputs: Arrays, device: str, tell: Tel
 
 
 def fill_torch(sides: Sides, weights: ResolvedWeights, seed: int) -> tuple[str, ...]:
-    """Fill the torch model; one sentence for each key that did not fit."""
+    """Fill the torch model; one sentence for each key that did not fit. An ONNX file has its weights already."""
+    if weights.path is None and not weights.scheme:
+        return ()
     if weights.path is None:
         return sides.load_torch(wire.Initialise(weights.scheme, seed))
     if weights.path.suffix.lower() not in READABLE:

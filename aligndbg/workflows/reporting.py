@@ -111,7 +111,7 @@ def flat_environment(sides: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     if not sides:
         return {}
     torch, paddle = sides.get("torch", {}), sides.get("paddle", {})
-    onnx = sides.get("onnx", {})
+    onnx = sides.get("onnx", torch)
     found: dict[str, Any] = {"torch": torch.get("torch"), "paddle": paddle.get("paddle"), "onnxruntime": onnx.get("onnxruntime")}
     for name in (*torch, *(name for name in paddle if name not in torch)):
         if name in found or name == "pid":

@@ -17,7 +17,7 @@ from aligndbg.errors import AligndbgError, EnvironmentFault
 from aligndbg.frameworks import wire
 from aligndbg.frameworks.channel import Lease
 from aligndbg.frameworks.client import Child, listen, start_child
-from aligndbg.pairs.schema import PairSpec
+from aligndbg.pairs.schema import PairSpec, is_onnx
 from aligndbg.weights.convert import apply_rule
 from aligndbg.weights.plan import WeightPlan, WeightRule
 from aligndbg.workflows.events import Event, SideProgress, SideReady
@@ -42,7 +42,7 @@ class Sides:
         self.paddle = start("paddle")
         self._pair = pair
         self._tell = tell
-        self._onnx: tuple[Path, Child] | None = None
+        self._onnx: tuple[tuple[Path, str], Child] | None = None
         self.environment: dict[str, Any] = {}
 
     @property
@@ -88,13 +88,13 @@ class Sides:
         self.torch.send(wire.Export(str(path)), list(inputs))
         listen((self.torch,), is_done)
 
-    def open_onnx(self, path: Path) -> Child:
-        """ONNX Runtime on the file; the child that has it already where there is one."""
-        if self._onnx is not None and self._onnx[0] == path and not self._onnx[1].failed:
+    def open_onnx(self, path: Path, by: str) -> Child:
+        """ONNX Runtime on the file, its calls `by` op or node; the child that has it already where there is one."""
+        if self._onnx is not None and self._onnx[0] == (path, by) and not self._onnx[1].failed:
             return self._onnx[1]
         onnx = self._start("onnx")
         listen((onnx,), is_done)
-        onnx.send(wire.Build(path.name, {}, str(path.parent), "cpu"))
+        onnx.send(wire.Build(path.name, {"by": by}, str(path.parent), "cpu"))
 
         def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
             if isinstance(message, wire.Done):
@@ -102,7 +102,7 @@ class Sides:
             return isinstance(message, wire.Done)
 
         listen((onnx,), on_message)
-        self._onnx = path, onnx
+        self._onnx = (path, by), onnx
         return onnx
 
     def build(self, device: str) -> None:
@@ -222,7 +222,8 @@ def open_sides(pair: PairSpec, logs: Path, arena_bytes: int, tell: Tell, stop: S
     def start(side: str) -> Child:
         tell(SideProgress(side, "starting"))
         python = pair.paddle.python if side == "paddle" else pair.torch.python
-        children.append(start_child(side, interpreter(pair.root, python), logs / f"{side}.log", arena_bytes))
+        framework = "onnx" if side == "torch" and is_onnx(pair.torch) else side
+        children.append(start_child(side, interpreter(pair.root, python), logs / f"{side}.log", arena_bytes, framework))
         stop.on_request(children[-1].kill)
         return children[-1]
 

@@ -42,7 +42,6 @@ BROAD = 140
 SMALL = 16
 """Below this height only what the rows need stays."""
 
-
 BORN = "verdict:born"
 """What is typed to see the born layers alone."""
 
@@ -157,7 +156,6 @@ class CompareScreen(Screen[None]):
         table = self.query_one(LayerTable)
         known = bool(table.outline.rows)
         self.query_one(Waiting).display = not known
-        self.query_one(NetworkStrip).display = known
         table.display = known
         if known and self.focused is None:
             table.focus()

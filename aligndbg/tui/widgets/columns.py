@@ -34,7 +34,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`width` is the widest that the column gets; `keep` the order in which columns go, the highest first."""
+    """`width` is the widest that the column gets; `keep` the order in which columns go, the highest first.
+
+    An `optional` one is there where a row has something in it.
+    """
 
     title: str
     width: int
@@ -42,6 +45,7 @@ class Column:
     keep: int
     cell: Callable[[Outline, int], Cell]
     align: str = "left"
+    optional: bool = False
 
 
 def shown_call(outline: Outline, index: int) -> Call | None:
@@ -88,7 +92,7 @@ def onnx_cell(outline: Outline, index: int) -> Cell:
 
 
 def blame_cell(outline: Outline, index: int) -> Cell:
-    return Cell(outline.summaries[index].blame or "", "bad")
+    return Cell(clean(outline.summaries[index].blame or ""), "bad")
 
 
 def _place_of_fault(outline: Outline, index: int) -> Cell | None:
@@ -126,10 +130,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("max|d|", 7, 7, 0, max_cell, "right"),
     Column("", 1, 1, 5, level_cell),
     Column("rel", 7, 7, 6, rel_cell, "right"),
-    Column("local", 7, 7, 1, local_cell, "right"),
-    Column("onnx", 7, 7, 7, onnx_cell, "right"),
+    Column("local", 7, 7, 1, local_cell, "right", True),
+    Column("onnx", 7, 7, 7, onnx_cell, "right", True),
     Column("verdict", 11, 11, 0, verdict_cell),
-    Column("blame", 6, 6, 2, blame_cell),
+    Column("blame", 6, 6, 2, blame_cell, optional=True),
 )
 
 
@@ -138,8 +142,9 @@ def fitting(width: int, natural: list[int], name: int) -> tuple[list[tuple[Colum
 
     `natural` is the widest cell of each column, `name` the widest label. Long columns are shortened before any column goes.
     """
+    there = [position for position, column in enumerate(COLUMNS) if natural[position] or not column.optional]
     widths = [min(column.width, max(size, len(column.title))) for column, size in zip(COLUMNS, natural, strict=True)]
-    kept = list(range(len(COLUMNS)))
+    kept = list(there)
     wanted = min(name, max(NAME_LEAST, width // 3))
 
     def left() -> int:

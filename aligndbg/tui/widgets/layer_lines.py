@@ -23,7 +23,7 @@ Styles = Callable[[str], Style]
 
 
 class LayerLines:
-    """`measure` once for an outline, `lay_out` for each width."""
+    """`measure` once for an outline, `measure_optional` for new results, `lay_out` for each width."""
 
     def __init__(self) -> None:
         self._columns: list[tuple[Column, int]] = []
@@ -34,12 +34,24 @@ class LayerLines:
     def measure(self, outline: Outline) -> None:
         rows = range(min(len(outline.rows), MEASURED))
         for place, column in enumerate(COLUMNS):
-            fixed = column.least == column.width
-            self._natural[place] = (
-                column.width if fixed else max((cell_len(column.cell(outline, row).text) for row in rows), default=0)
-            )
+            if not column.optional:
+                fixed = column.least == column.width
+                self._natural[place] = (
+                    column.width if fixed else max((cell_len(column.cell(outline, row).text) for row in rows), default=0)
+                )
         names = (INDENT * outline.rows[row].depth + cell_len(clean(outline.rows[row].label)) for row in rows)
         self._natural_name = 3 + max(names, default=1)
+        self.measure_optional(outline)
+
+    def measure_optional(self, outline: Outline) -> bool:
+        """Whether an optional column has come or gone."""
+        before = list(self._natural)
+        # A group shows what there is below it.
+        outermost = [row for row in range(len(outline.rows)) if outline.rows[row].depth == 0]
+        for place, column in enumerate(COLUMNS):
+            if column.optional:
+                self._natural[place] = column.width if any(column.cell(outline, row).text for row in outermost) else 0
+        return self._natural != before
 
     def lay_out(self, width: int) -> None:
         self._columns, self._name = fitting(width, self._natural, self._natural_name)

@@ -105,6 +105,8 @@ class LayerTable(ScrollView, can_focus=True):
     def update_results(self, results: Iterable[LayerResult]) -> None:
         row = self.row
         self.outline.update(results)
+        if self._lines.measure_optional(self.outline):
+            self._lines.lay_out(self.line_width)
         if self.outline.filtered or self.sorted:
             self._rebuild(row)
         else:

@@ -32,7 +32,8 @@ class NetworkStrip(Widget):
     """Layers stand in the order of execution. A click goes to the worst layer of its cell; the cursor's cell is underlined."""
 
     DEFAULT_CSS = """
-    NetworkStrip { height: 1; padding: 0 1; }
+    NetworkStrip { height: 1; padding: 0 1; display: none; }
+    NetworkStrip.-some { display: block; }
     """
 
     @dataclass
@@ -49,6 +50,7 @@ class NetworkStrip(Widget):
 
     def show(self, outline: Outline, row: int | None) -> None:
         self._outline, self._row = outline, row
+        self.set_class(bool(outline.rows), "-some")
         self.refresh()
 
     def render(self) -> RenderResult:
