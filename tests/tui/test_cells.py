@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -61,14 +62,27 @@ def test_columns_fit_whatever_the_width(width: int, natural: list[int], name: in
         assert sum(size + GAP for _, size in columns) + left == width
 
 
+NATURAL = {"kind": 10, "shape": 14, "max|d|": 7, "": 1, "rel": 7, "verdict": 11}
+
+
+def titles(width: int, **natural: int) -> list[str]:
+    """The columns of a table of this width."""
+    widest = {**NATURAL, **natural}
+    return [column.title for column, _ in fitting(width, [widest.get(column.title, 0) for column in COLUMNS], 30)[0]]
+
+
 def test_a_narrow_table_keeps_what_counts() -> None:
-    natural = [10, 14, 7, 1, 7, 11]
-    titles = {width: [column.title for column, _ in fitting(width, natural, 30)[0]] for width in (120, 80, 70, 55, 45)}
-    assert titles[120] == ["kind", "shape", "max|d|", "", "rel", "verdict"]
-    assert titles[80] == ["kind", "shape", "max|d|", "rel", "verdict"]
-    assert titles[70] == ["kind", "max|d|", "rel", "verdict"]
-    assert titles[55] == ["max|d|", "rel", "verdict"]
-    assert titles[45] == ["max|d|", "verdict"]
+    assert titles(120) == ["kind", "shape", "max|d|", "", "rel", "verdict"]
+    assert titles(80) == ["kind", "shape", "max|d|", "rel", "verdict"]
+    assert titles(45) == ["max|d|", "verdict"]
+    seen = [titles(width) for width in range(120, 40, -1)]
+    assert all(set(later) <= set(earlier) for earlier, later in pairwise(seen))
+
+
+def test_a_column_for_which_there_is_nothing_takes_no_room() -> None:
+    found = titles(140, local=7, onnx=7, blame=6)
+    assert found == ["kind", "shape", "max|d|", "", "rel", "local", "onnx", "verdict", "blame"]
+    assert "local" in titles(60, local=7, blame=6)
 
 
 @pytest.mark.parametrize(

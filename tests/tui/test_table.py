@@ -110,7 +110,7 @@ async def test_a_group_shows_the_worst_of_its_layers() -> None:
     async with opened(deep()) as pilot:
         await pilot.press("E")
         line = driving.screen_text(pilot).splitlines()[driving.line_of(pilot, "▸ net")]
-        assert "27 layers" in line
+        assert "→ bn" in line
         assert "0.5" in line
         assert "✗ born" in line
 
@@ -176,6 +176,7 @@ async def test_a_click_selects_and_a_double_click_opens() -> None:
 
 async def test_the_arrow_folds_by_a_click_and_the_name_by_two() -> None:
     async with opened(deep()) as pilot:
+        await pilot.press("g")
         await pilot.click(offset=at(pilot, "▾ block1"))
         assert "net.stage0.block1.conv" not in rows(pilot)
         x, y = at(pilot, "▾ block2")
