@@ -20,7 +20,7 @@ def marks(strip: NetworkStrip) -> str:
 async def test_each_layer_has_a_mark_in_the_order_of_execution() -> None:
     async with opened(playing(small("a", "b.0", "b.1", "c", "d", verdicts=" bui "))) as pilot:
         strip = compare(pilot).query_one(NetworkStrip)
-        assert marks(strip) == "▁█▂▄▁"
+        assert marks(strip) == "▁▇▂▄▁"
 
 
 async def test_where_there_are_more_layers_than_cells_the_worst_of_each_is_shown() -> None:
@@ -29,9 +29,22 @@ async def test_where_there_are_more_layers_than_cells_the_worst_of_each_is_shown
         strip = compare(pilot).query_one(NetworkStrip)
         width = strip.content_size.width
         assert len(marks(strip)) == width
-        assert marks(strip).index("█") == 300 * width // 500
-        await pilot.click(NetworkStrip, offset=(1 + marks(strip).index("█"), 0))
+        assert marks(strip).index("▇") == 300 * width // 500
+        await pilot.click(NetworkStrip, offset=(1 + marks(strip).index("▇"), 0))
         await driving.until(pilot, lambda: table(pilot).path == "layer300")
+
+
+async def test_the_cursor_is_seen_behind_its_layer() -> None:
+    async with opened(playing(small("a", "b", "c", verdicts=" b"))) as pilot:
+        strip = compare(pilot).query_one(NetworkStrip)
+
+        def on_ground() -> bool:
+            born = next(segment for segment in strip.render_line(0) if "▇" in segment.text)
+            return born.style is not None and born.style.bgcolor != strip.rich_style.bgcolor
+
+        assert on_ground()
+        await pilot.press("g")
+        await driving.until(pilot, lambda: not on_ground())
 
 
 async def test_layers_that_wait_are_dots() -> None:

@@ -20,16 +20,18 @@ MARKS: dict[Verdict | None, str] = {
     Verdict.NOISE: "▂",
     Verdict.INHERITED: "▄",
     Verdict.UNPAIRED: "▂",
-    Verdict.SHAPE: "█",
-    Verdict.NAN: "█",
-    Verdict.BORN: "█",
-    Verdict.ERROR: "█",
+    Verdict.SHAPE: "▇",
+    Verdict.NAN: "▇",
+    Verdict.BORN: "▇",
+    Verdict.ERROR: "▇",
 }
-"""The worse, the taller: the strip says the same without colours."""
+"""The worse, the taller: the strip says the same without colours. None is full, so that the cursor shows behind it."""
+
+HERE = "$foreground 40%"
 
 
 class NetworkStrip(Widget):
-    """Layers stand in the order of execution. A click goes to the worst layer of its cell; the cursor's cell is underlined."""
+    """Layers stand in the order of execution. A click goes to the worst layer of its cell; the cursor's cell stands on a ground."""
 
     DEFAULT_CSS = """
     NetworkStrip { height: 1; padding: 0 1; display: none; }
@@ -60,7 +62,7 @@ class NetworkStrip(Widget):
         for place, summary in enumerate(cells):
             known = summary.verdict
             style = verdict_style(known, summary.mismatch) if known else MUTED
-            pieces.append((MARKS[known], f"{style} underline reverse" if place == here else style))
+            pieces.append((MARKS[known], f"{style} on {HERE}" if place == here else style))
         return Content.assemble(*pieces)
 
     def on_click(self, event: events.Click) -> None:
