@@ -62,6 +62,10 @@ class _Chunks:
         spare: Array = self._space[number].view(dtype or like.dtype)[: like.size]
         return spare
 
+    def _dot(self, x: Array, y: Array) -> float:
+        """Summed in pairs. BLAS would use all cores, in an order that depends on their number, and lose what is small in a row."""
+        return float(np.add.reduce(np.multiply(x, y, out=self._spare(3, x))))
+
     def _is_tame(self, ends: list[tuple[float, float]], top: float) -> bool:
         """Whether all is finite and float32 squares and their sums stay in range."""
         tops = [max(high, -low) for low, high in ends]
@@ -84,7 +88,7 @@ class _Chunks:
         self._map(np.where(broken, np.inf, d.clip(max=self._most)), first)
         if both.any():
             a, b, d = a[both], b[both], d[both]
-            self._difference(a, b, d, float(d.max()), [_dot(a, a), _dot(b, b)], first + np.flatnonzero(both))
+            self._difference(a, b, d, float(d.max()), [self._dot(a, a), self._dot(b, b)], first + np.flatnonzero(both))
 
     def _count_broken(self, a: Array, b: Array, both: Array) -> Array:
         """Count what is not finite; where it does not agree with the other side."""
@@ -104,7 +108,7 @@ class _Chunks:
         """Add finite elements to one side's moments (Chan, Golub, LeVeque 1979); returns the sum of their squares."""
         row, mean = self._row, float(np.add.reduce(x)) / x.size
         centred = np.subtract(x, x.dtype.type(mean), out=self._spare(1, x))
-        spread, count, shift = _dot(centred, centred), row[side + tally.FINITE], mean - row[side + tally.MEAN]
+        spread, count, shift = self._dot(centred, centred), row[side + tally.FINITE], mean - row[side + tally.MEAN]
         row[side + tally.FINITE] = count + x.size
         row[side + tally.MEAN] += shift * x.size / (count + x.size)
         row[side + tally.SPREAD] += spread + shift * shift * count * x.size / (count + x.size)
@@ -125,9 +129,9 @@ class _Chunks:
             return
         one, other = self._spare(1, d), self._spare(2, d)
         row[tally.ABSOLUTE] += float(np.add.reduce(d))
-        row[tally.SQUARE] += _dot(d, d)
-        row[tally.DOT] += _dot(a, b)
-        row[tally.CROSS] += _dot(np.subtract(a, b, out=one), np.add(a, b, out=other))
+        row[tally.SQUARE] += self._dot(d, d)
+        row[tally.DOT] += self._dot(a, b)
+        row[tally.CROSS] += self._dot(np.subtract(a, b, out=one), np.add(a, b, out=other))
         np.abs(a, out=one)
         np.abs(b, out=other)
         limit = np.multiply(one.astype(self._dtype, copy=False), self._rtol, out=self._spare(3, d, self._dtype))
@@ -175,11 +179,6 @@ class _Chunks:
         else:
             channels = np.arange(outer, outer + len(stacked)) // layout.inner % layout.channels
             np.maximum.at(share.channels, channels, stacked.max(axis=1).astype(share.channels.dtype))
-
-
-def _dot(x: Array, y: Array) -> float:
-    """BLAS would use all cores, and would sum in an order that depends on their number."""
-    return float(np.einsum("i,i->", x, y))
 
 
 def _exponents(d: Array) -> Array:

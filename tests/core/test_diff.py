@@ -170,6 +170,15 @@ def test_an_absolute_tolerance_is_not_rounded(atol: float) -> None:
         assert found.stats.over_tolerance == over
 
 
+def test_sums_keep_their_digits_beside_an_outlier() -> None:
+    a = noise((8 * BLOCK,))
+    b = a.copy()
+    a[0] = b[1] = 9e14
+    for found in diffs(a, b):
+        assert found.torch.std == pytest.approx(float(a.astype(float).std()), 5e-6)
+        assert found.stats.cosine == pytest.approx(0.0, abs=5e-6)
+
+
 def test_moments_keep_their_digits_beside_an_outlier() -> None:
     a = noise((BLOCK * 3,)) * np.float32(1e-3) + np.float32(1.0)
     a[0] = 3000.0
