@@ -161,6 +161,8 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     child["NVIDIA_TF32_OVERRIDE"] = "0"
     # Paddle computes on one thread unless told otherwise, torch on all: the slower side would hold up the other.
     child.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+    # The children compute at once, on the same cores: a thread that spins at a barrier takes one from the thread it waits for.
+    child.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     child["PYTHONUNBUFFERED"] = "1"
     child.setdefault("GLOG_minloglevel", "2")
     return child
