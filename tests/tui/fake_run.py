@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 
 from aligndbg.core.layers import Attribute, Call, LayerPair, ParamSpec, TensorRef, TensorSpec
 from aligndbg.core.stats import Diff, DiffDetail, DiffStats, Heatmap, TensorStats, WorstElement
@@ -104,6 +105,7 @@ def _calls() -> Iterator[tuple[str, str, str, str, tuple[int, ...], dict[str, At
     yield "flatten", "flatten", "flatten", "flatten", (1, 1000), {"start_axis": 1}
 
 
+@cache
 def layers(broken: bool = True) -> tuple[LayerPair, ...]:
     rows = []
     last = TensorRef(-1, 0, TensorSpec((1, 3, 224, 224)))
@@ -138,6 +140,7 @@ def layers(broken: bool = True) -> tuple[LayerPair, ...]:
     return tuple(rows)
 
 
+@cache
 def diff(shape: tuple[int, ...], max_abs: float, nan: int = 0) -> Diff:
     """A plausible diff: errors spread over 12 powers of two under the largest, the worst of them along two borders."""
     count = 1
