@@ -84,6 +84,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "error", "attempt"),
     [
         ("report --atol", "argument --atol: expected one argument", "`aligndbg report --help` lists the options"),
+        ("report squeezenet1_0 --seed 9223372036854775808", "--seed: expected 9223372036854775807 or less, found 9", ""),
         ("report PAIR --jsn x", "unrecognized arguments: --jsn x", "`aligndbg report --help` lists the options"),
         ("--headl", "unrecognized arguments: --headl", "`aligndbg --help` lists the options"),
         ("report --atol small", "argument --atol: invalid float value: 'small'", ""),

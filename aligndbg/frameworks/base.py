@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aligndbg.core.layers import Call, Trace
+from aligndbg.errors import EnvironmentFault
 
 Array = NDArray[Any]
 
@@ -58,3 +59,12 @@ class Framework(Protocol):
 
     def to_numpy(self, tensor: Any) -> np.ndarray[Any, Any]:
         """The tensor's values on the host; bfloat16 as float32. May be a view: copy before the next call runs."""
+
+
+def require_device(device: str, gpus: int, framework: str) -> None:
+    """EnvironmentFault where `device` is a GPU that the framework does not see."""
+    if device != "cpu" and int(device.rpartition(":")[2]) >= gpus:
+        sees = f"{gpus or 'no'} GPU{'' if gpus == 1 else 's'}"
+        raise EnvironmentFault(
+            f"there is no {device}: {framework} sees {sees}", f"--device cpu, or a build of {framework} for CUDA"
+        )

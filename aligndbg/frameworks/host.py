@@ -71,9 +71,8 @@ class Host:
             request, leases = self._channel.receive()
             try:
                 self._answer(request, leases)
-            except (EOFError, ConnectionError):
-                return
-            except Exception as error:
+            except (Exception, SystemExit, KeyboardInterrupt) as error:
+                # Whatever it is, the model's code may have raised it; where it was the line, sending fails and ends the child.
                 traceback.print_exc()
                 for lease in leases:
                     lease.release()

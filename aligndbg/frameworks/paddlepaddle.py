@@ -14,7 +14,7 @@ import paddle
 from paddle import nn
 
 from aligndbg.core.layers import ParamSpec, TensorSpec, Trace
-from aligndbg.frameworks.base import Array, OnCall
+from aligndbg.frameworks.base import Array, OnCall, require_device
 from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
 from aligndbg.frameworks.loading import build_model
 from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
@@ -54,6 +54,7 @@ class PaddleFramework:
         }
 
     def build(self, target: str, kwargs: Mapping[str, Any], root: Path, device: str) -> None:
+        require_device(device, paddle.device.cuda.device_count(), "Paddle")
         self._device = device
         paddle.set_device(device)
         paddle.seed(0)

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from aligndbg.core.layers import ParamSpec, TensorSpec, Trace
 from aligndbg.errors import InputError
-from aligndbg.frameworks.base import Array, OnCall
+from aligndbg.frameworks.base import Array, OnCall, require_device
 from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
 from aligndbg.frameworks.loading import build_model
 from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
@@ -89,6 +89,7 @@ class TorchFramework:
         }
 
     def build(self, target: str, kwargs: Mapping[str, Any], root: Path, device: str) -> None:
+        require_device(device, torch.cuda.device_count(), "torch")
         self._device = torch.device(device.replace("gpu", "cuda"))
         torch.manual_seed(0)
         self.model = build_model(target, kwargs, root, nn.Module, mend).eval().to(self._device)

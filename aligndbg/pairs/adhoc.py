@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aligndbg.errors import UsageError
 from aligndbg.pairs.decode import named
-from aligndbg.pairs.load import GENERATED, WEIGHT_SCHEMES, is_target
+from aligndbg.pairs.load import GENERATED, LARGEST_SEED, WEIGHT_SCHEMES, is_target
 from aligndbg.pairs.schema import ModelSpec, PairSpec, PreprocessSpec, WeightsSpec
 
 MOST_ELEMENTS = 1 << 31
@@ -80,6 +80,8 @@ def with_overrides(
     if seed is not None:
         if seed < 0:
             raise UsageError(f"--seed: expected 0 or more, found {seed}")
+        if seed > LARGEST_SEED:
+            raise UsageError(f"--seed: expected {LARGEST_SEED} or less, found {seed}")
         inputs = tuple(replace(one, seed=seed) for one in inputs)
     spec = replace(spec, input=None, inputs=inputs)
     if weights is not None:

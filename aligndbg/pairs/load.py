@@ -19,6 +19,8 @@ GENERATED = ("ones", "zeros", "randn", "rand")
 """Inputs that are made rather than read."""
 WEIGHT_SCHEMES = ("auto", "pretrained", "kaiming", "default")
 """Sources of weights that are no file."""
+LARGEST_SEED = (1 << 63) - 1
+"""What torch's generators take."""
 
 _NAME = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _MODULE = re.compile(rf"{_NAME}:{_NAME}")
@@ -116,8 +118,9 @@ def _check_inputs(document: Document, spec: PairSpec) -> None:
                 f"kind: expected {', '.join(GENERATED)} or a file, found {one.kind[:60]!r}",
                 _did_you_mean(one.kind, GENERATED),
             )
-        if one.seed < 0:
-            raise document.refuse(document.at(*keys, "seed"), f"seed: expected 0 or more, found {one.seed}")
+        if not 0 <= one.seed <= LARGEST_SEED:
+            limit = "0 or more" if one.seed < 0 else f"{LARGEST_SEED} or less"
+            raise document.refuse(document.at(*keys, "seed"), f"seed: expected {limit}, found {one.seed}")
 
 
 def _check_weights(document: Document, spec: PairSpec) -> None:

@@ -23,7 +23,7 @@ def headline(
         case "mismatch":
             return f"{pair}: mismatch — {', '.join((_break(layers), *counts(layers), *_result(output)))}"
         case "cannot-pair":
-            return f"{pair}: cannot be paired — {_one_line(error)}"
+            return f"{pair}: cannot be paired — {_one_line(error).removeprefix('the two models cannot be paired: ')}"
         case _:
             return f"{pair}: {verdict} — {_one_line(error)}"
 
@@ -50,11 +50,11 @@ def wrong_with(layer: LayerReport) -> str:
         return "missing in Paddle"
     if layer.torch is None:
         return "extra in Paddle"
-    if layer.verdict == Verdict.SHAPE:
-        return f"shape {shape_text(layer.torch_shape)} in torch, {shape_text(layer.paddle_shape)} in Paddle"
     if layer.propagated is None:
-        return layer.verdict
-    if layer.verdict == Verdict.NAN:
+        if layer.torch_shape == layer.paddle_shape:
+            return layer.verdict
+        return f"shape {shape_text(layer.torch_shape)} in torch, {shape_text(layer.paddle_shape)} in Paddle"
+    if layer.propagated.nan or layer.propagated.inf:
         return f"{layer.propagated.nan} NaN and {layer.propagated.inf} Inf on one side only"
     return f"max|d| {figure(layer.propagated.max_abs)}"
 

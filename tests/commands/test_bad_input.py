@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from project import HERE, Done, Project, both_frameworks
+from project import FAST, HERE, Done, Project, both_frameworks
 
 
 def refused(done: Done, code: int, error: str, attempt: str = "") -> None:
@@ -152,6 +152,24 @@ class TestInTheChildren:
         error = "{...}/hostile.pdparams is refused: it wants os.system, and a checkpoint needs arrays and containers only"
         refused(done, 2, error, "loading it could run code; save it again with paddle.save(model.state_dict(), FILE)")
         assert not (project.root / "owned").exists()
+
+    @pytest.mark.parametrize(
+        ("body", "error"),
+        [("raise EOFError('Ran out of input')", "EOFError: Ran out of input"), ("raise SystemExit(3)", "SystemExit: 3")],
+        ids=["end-of-file", "exit"],
+    )
+    def test_model_code_that_ends_the_process(self, project: Project, body: str, error: str) -> None:
+        """Neither is mistaken for the end of the line to the app."""
+        code = f"from torch import nn\n\nclass Model(nn.Module):\n    def forward(self, x):\n        {body}\n"
+        (project.root / "ends.py").write_text(code)
+        project.pair("plain", torch=f"{project.root}/ends.py:Model")
+        attempt = f"see {project.root}/ends.py:5"
+        refused(project.run("report", "plain", *FAST), 2, f"torch: failed in the forward on input 1x3x8x8: {error}", attempt)
+
+    def test_a_gpu_that_is_not_there(self, project: Project) -> None:
+        project.pair("plain")
+        done = project.run("report", "plain", "--device", "gpu:99", *FAST)
+        refused(done, 3, "{...}: there is no gpu:99: {...} sees {...} GPU{...}", "--device cpu, or a build of {...} for CUDA")
 
     @pytest.mark.parametrize("numpy_there", [False, True], ids=["bare", "with-numpy"])
     def test_an_interpreter_without_the_framework(self, project: Project, numpy_there: bool) -> None:

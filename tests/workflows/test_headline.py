@@ -10,10 +10,16 @@ from aligndbg.workflows.wording import figure, shape_text, share, tolerance_text
 
 
 def _row(
-    index: int, verdict: Verdict, mismatch: bool, torch: str | None = "a", paddle: str | None = "a", max_abs: float = 0.71
+    index: int, verdict: Verdict, mismatch: bool, torch: str | None = "a", paddle: str | None = "a", max_abs: float | None = 0.71
 ) -> LayerReport:
-    stats = DiffStats(max_abs, 0.0, 0.0, 0.0, 1.0, 0.0, 12, 3, (0,)) if torch and paddle and verdict != Verdict.SHAPE else None
+    """`max_abs` None is a row whose shapes differ."""
+    nan, inf = (12, 3) if max_abs == NOT_FINITE else (0, 0)
+    stats = DiffStats(max_abs, 0.0, 0.0, 0.0, 1.0, 0.0, nan, inf, (0,)) if torch and paddle and max_abs is not None else None
     return LayerReport(index, torch, paddle, "ReLU", "relu", (1, 8), (1, 9), "type+order", verdict, mismatch, propagated=stats)
+
+
+NOT_FINITE = 2.4e-7
+"""A diff that is small only because what is not finite is left out."""
 
 
 OK = _row(0, Verdict.OK, False)
@@ -35,8 +41,10 @@ def test_aligned() -> None:
         (_row(3, Verdict.UNPAIRED, True, "features.3.relu", None), "features.3.relu (missing in Paddle), 1 unpaired"),
         (_row(3, Verdict.UNPAIRED, True, None, "features.3.relu"), "features.3.relu (extra in Paddle), 1 unpaired"),
         (_row(3, Verdict.BORN, True, "fc", "fc"), "fc (max|d| 0.71), 1 born"),
-        (_row(3, Verdict.SHAPE, True, "pool", "pool"), "pool (shape 1x8 in torch, 1x9 in Paddle), 1 shape"),
-        (_row(3, Verdict.NAN, True, "bn", "bn"), "bn (12 NaN and 3 Inf on one side only), 1 nan"),
+        (_row(3, Verdict.SHAPE, True, "pool", "pool", None), "pool (shape 1x8 in torch, 1x9 in Paddle), 1 shape"),
+        (_row(3, Verdict.BORN, True, "pool", "pool", None), "pool (shape 1x8 in torch, 1x9 in Paddle), 1 born"),
+        (_row(3, Verdict.NAN, True, "bn", "bn", NOT_FINITE), "bn (12 NaN and 3 Inf on one side only), 1 nan"),
+        (_row(3, Verdict.BORN, True, "bn", "bn", NOT_FINITE), "bn (12 NaN and 3 Inf on one side only), 1 born"),
     ],
 )
 def test_where_it_breaks(row: LayerReport, said: str) -> None:
@@ -54,6 +62,8 @@ def test_only_the_output_differs() -> None:
 
 def test_no_comparison() -> None:
     assert headline("net", "cannot-pair", error="nothing in\ncommon") == "net: cannot be paired — nothing in common"
+    error = "the two models cannot be paired: 0 of 6 layers"
+    assert headline("net", "cannot-pair", error=error) == "net: cannot be paired — 0 of 6 layers"
     assert headline("net", "error", error="the paddle child died") == "net: error — the paddle child died"
 
 
