@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PAIR ?= squeezenet1_0
 BIN := .venv/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench screenshot clean
 
 run: .venv/ready
 	@$(BIN)/aligndbg $(PAIR)
@@ -19,6 +19,9 @@ lint: .venv/ready
 
 bench: .venv/ready
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit; done
+
+screenshot: .venv/ready
+	@$(BIN)/python docs/screenshot.py
 
 # The package with the weights asks for versions of years ago, which its one file does not need.
 .venv/ready: pyproject.toml constraints.txt
