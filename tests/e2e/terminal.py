@@ -24,7 +24,8 @@ class Terminal:
     ) -> None:
         # Not below the test's own folder, whose path may be longer than a socket's may be.
         self._folder = tempfile.TemporaryDirectory(prefix="aligndbg-")
-        command = f"{shlex.join(argv)}; echo EXIT:$?; exec sleep 600"
+        # As an interactive shell, it outlives the Ctrl+C that ends the program.
+        command = f"trap : INT; {shlex.join(argv)}; echo EXIT:$?; exec sleep 600"
         # The server hands on the environment that it was started in.
         self._environment = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self._tmux("new-session", "-d", "-x", str(width), "-y", str(height), "-c", str(folder), "sh", "-c", command)

@@ -102,6 +102,16 @@ def test_a_stored_session_opens_without_a_run(opened: Opened, project: Project) 
     terminal.shows(r"^EXIT:0$")
 
 
+def test_ctrl_c_ends_a_headless_run_and_gives_the_terminal_back(opened: Opened, project: Project) -> None:
+    project.pair("slow", torch="Slow")
+    terminal = opened("report", "slow", *FAST)
+    terminal.shows(r"layers .*4 of 6")
+    terminal.press("C-c")
+    screen = terminal.shows(r"^error: interrupted$", r"^EXIT:130$")
+    assert "Traceback" not in screen
+    assert list(children(project.root, "torch")) == list(children(project.root, "paddle")) == []
+
+
 def children(folder: Path, side: str) -> Iterator[int]:
     """Framework children that work in `folder`."""
     for process in Path("/proc").glob("[0-9]*"):
