@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from aligndbg.report.text import class_text, environment_text, output_text, row_note, rows_to_show, some_of, weights_text
 from aligndbg.report.visible import visible
+from aligndbg.workflows.headline import notices_by_weight
 from aligndbg.workflows.report_model import LayerReport, OutputReport, Report
 from aligndbg.workflows.wording import figure, shape_text, share, verdict_text
 
@@ -45,6 +46,8 @@ def _report(report: Report) -> Iterator[str]:
     yield f"### {'✓' if report.verdict == 'aligned' else '✗'} {prose(report.headline)}"
     if report.error and report.error.get("hint"):
         yield f"\n{prose(report.error['hint'])}"
+    first, notices = notices_by_weight(report)
+    yield from (f"\n**▲ {prose(notice)}**" for notice in first)
     facts = [
         ("output", output_text(report.output) if report.output else ""),
         ("weights", weights_text(report.weights) if report.weights else ""),
@@ -52,7 +55,7 @@ def _report(report: Report) -> Iterator[str]:
         ("environment", environment_text(report.environment)),
         ("unpaired in torch", some_of(report.unpaired.torch)),
         ("unpaired in paddle", some_of(report.unpaired.paddle)),
-        *(("notice", notice) for notice in report.notices),
+        *(("notice", notice) for notice in notices),
     ]
     yield ""
     yield from (f"- **{label}**: {prose(text)}" for label, text in facts if text)

@@ -9,7 +9,7 @@ from typing import Any
 from aligndbg.core.verdict import Verdict
 from aligndbg.errors import AligndbgError, ChildDied
 from aligndbg.report.document import BLANK, Block, Column, Document, Row, Span, Style, Table, field, line
-from aligndbg.workflows.headline import COUNTED, agreement
+from aligndbg.workflows.headline import COUNTED, agreement, notices_by_weight
 from aligndbg.workflows.report_model import ClassScore, LayerReport, OutputReport, Report, WeightsReport
 from aligndbg.workflows.wording import GUIDE_TOLERANCE, figure, shape_text, share, tolerance_text, verdict_text
 
@@ -113,6 +113,8 @@ def class_text(score: ClassScore) -> str:
 
 def _blocks(report: Report, most_rows: int) -> Iterator[Block]:
     yield line(Span(report.headline, STYLES.get(report.verdict, "bad")))
+    first, notices = notices_by_weight(report)
+    yield from (line(Span(f"▲ {notice}", "warn")) for notice in first)
     for name, text in (report.error or {}).items():
         # The message is in the headline already.
         if name != "message" and text.strip():
@@ -134,7 +136,7 @@ def _blocks(report: Report, most_rows: int) -> Iterator[Block]:
     for side, paths in (("torch", report.unpaired.torch), ("paddle", report.unpaired.paddle)):
         if paths:
             yield field("unpaired", f"{side}: {some_of(paths)}")
-    for notice in report.notices:
+    for notice in notices:
         yield field("notice", Span(notice, "warn"))
     if report.output and (report.output.torch_top5 or report.output.paddle_top5):
         yield BLANK

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from aligndbg.core.verdict import Verdict
-from aligndbg.workflows.report_model import LayerReport, OutputReport
+from aligndbg.workflows.report_model import LayerReport, OutputReport, Report, SensitivityReport
 from aligndbg.workflows.wording import GUIDE_TOLERANCE, figure, shape_text, tolerance_text
 
 COUNTED = (Verdict.BORN, Verdict.UNPAIRED, Verdict.SHAPE, Verdict.NAN, Verdict.ERROR, Verdict.NOISE, Verdict.INHERITED)
@@ -26,6 +26,22 @@ def headline(
             return f"{pair}: cannot be paired — {_one_line(error).removeprefix('the two models cannot be paired: ')}"
         case _:
             return f"{pair}: {verdict} — {_one_line(error)}"
+
+
+def insensitivity(sensitivity: SensitivityReport | None) -> str:
+    """That bugs may not show, as the second line of a report; `""` where they do."""
+    if sensitivity is None or sensitivity.ok:
+        return ""
+    where = f", the signal dies at {sensitivity.dies_at}" if sensitivity.dies_at else ""
+    moves = figure(sensitivity.moves_with_input)
+    return f"these weights can hide bugs: the output moves by {moves} of its size with the input{where}"
+
+
+def notices_by_weight(report: Report) -> tuple[list[str], list[str]]:
+    """The notices that must be read before the verdict is believed, and the others."""
+    doubt = insensitivity(report.sensitivity)
+    first = [notice for notice in report.notices if doubt and notice.startswith(doubt)]
+    return first, [notice for notice in report.notices if notice not in first]
 
 
 def agreement(layers: Sequence[LayerReport]) -> str:

@@ -22,6 +22,7 @@ from aligndbg.store.writer import SessionWriter
 from aligndbg.workflows.arbiter import exported_model
 from aligndbg.workflows.compare import Comparison
 from aligndbg.workflows.events import Event, LayerDiffed, LayersPaired, Notice, RunEnded, RunStarted, SideProgress
+from aligndbg.workflows.headline import insensitivity
 from aligndbg.workflows.preparation import Prepared, prepare
 from aligndbg.workflows.record import record
 from aligndbg.workflows.report_model import OutputReport, SensitivityReport
@@ -31,7 +32,6 @@ from aligndbg.workflows.sides import Arrays, Sides, open_sides
 from aligndbg.workflows.stop import Stop
 from aligndbg.workflows.stream import Tell, stream
 from aligndbg.workflows.trial import Keeper, Trial, Verdicts
-from aligndbg.workflows.wording import figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +180,7 @@ class _Run:
             self._tell(Notice("info", f"sensitivity: not measured: {error.message}"))
             return None
         if not found.ok:
-            where = f", the signal dies at {found.dies_at}" if found.dies_at else ""
-            message = (
-                f"these weights can hide bugs: the output moves by {figure(found.moves_with_input)} of its size with the input"
-            )
-            self._tell(Notice("warning", message + where, found.advice or ""))
+            self._tell(Notice("warning", insensitivity(found), found.advice or ""))
         return found
 
     def _fill(self, sides: Sides, golden: Child | None) -> Child | None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aligndbg.core.stats import DiffStats
 from aligndbg.core.verdict import Verdict
-from aligndbg.workflows.headline import headline
-from aligndbg.workflows.report_model import LayerReport, OutputReport
+from aligndbg.workflows.headline import headline, insensitivity, notices_by_weight
+from aligndbg.workflows.report_model import LayerReport, OutputReport, Report, SensitivityReport
 from aligndbg.workflows.wording import figure, shape_text, share, tolerance_text
 
 
@@ -93,3 +95,14 @@ def test_other_words() -> None:
     assert [tolerance_text(value) for value in (1e-4, 1.5e-4, 0.0, 1e-12, 0.5)] == ["1e-4", "0.00015", "0", "1e-12", "0.5"]
     assert [shape_text(shape) for shape in ((1, 96), (), None)] == ["1x96", "scalar", "-"]
     assert [share(value) for value in (0.0, 1e-5, 0.4, 0.99999, 1.0)] == ["0.0 %", "<0.1 %", "40.0 %", ">99.9 %", "100.0 %"]
+
+
+def test_what_casts_doubt_on_the_verdict_comes_before_the_other_notices() -> None:
+    dead = SensitivityReport(False, 0.2, 5e-6, "--weights kaiming", "features.9.cat")
+    doubt = insensitivity(dead)
+    assert "5.0e-06 of its size" in doubt and "dies at features.9.cat" in doubt
+    assert insensitivity(None) == insensitivity(replace(dead, ok=True)) == ""
+    notices = ("random weights", f"{doubt} (--weights kaiming)")
+    report = Report("0", "p", "aligned", 0, "p: aligned", sensitivity=dead, notices=notices)
+    assert notices_by_weight(report) == ([notices[1]], [notices[0]])
+    assert notices_by_weight(replace(report, sensitivity=None)) == ([], list(notices))
