@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
+from textual.message import Message
 from textual.screen import Screen
 
 from aligndbg.tui.actions import Action, actions_of, bindings, key_text
@@ -16,6 +20,13 @@ from aligndbg.tui.cells import clean
 from aligndbg.tui.feed import Feed
 from aligndbg.tui.run import List, Run, Target
 from aligndbg.tui.theme import DARK, LIGHT
+
+
+ROUNDS = 3
+"""A key's handlers post messages, and their handlers others, before the focus is where it shall be."""
+
+PATIENCE = 0.5
+"""Seconds that a key waits for the one before it at most."""
 
 
 class AligndbgApp(App[str]):
@@ -40,6 +51,9 @@ class AligndbgApp(App[str]):
         self._first = first
         self.ending: list[Feed] = []
         """Runs that were cancelled when the app ended."""
+        self._typed: deque[events.Event] = deque()
+        self._typed_at = -PATIENCE
+        self._rounds = 0
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
@@ -50,6 +64,38 @@ class AligndbgApp(App[str]):
     def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
         """Messages hold strangers' names: they are never markup."""
         super().notify(clean(message), markup=False, **options)
+
+    # -- typing ahead --------------------------------------------------------------------------------------------------
+
+    class Settled(Message):
+        """Sent after a key, the same way: when it comes back, the key has been dealt with."""
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys wait for each other: one may move the focus, and the next is meant for where it then is."""
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._typed.append(event)
+        if not self._rounds or monotonic() - self._typed_at > PATIENCE:
+            await self._next_typed()
+
+    async def _next_typed(self) -> None:
+        if self._typed:
+            self._typed_at = monotonic()
+            self._rounds = ROUNDS
+            await super().on_event(self._typed.popleft())
+            self._send_round()
+
+    def _send_round(self) -> None:
+        if not (self.focused or self.screen).post_message(self.Settled()):
+            self.post_message(self.Settled())
+
+    async def on_aligndbg_app_settled(self) -> None:
+        self._rounds = max(0, self._rounds - 1)
+        if self._rounds:
+            self._send_round()
+        else:
+            await self._next_typed()
 
     # -- the palette --------------------------------------------------------------------------------------------------
 
