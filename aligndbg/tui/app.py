@@ -21,7 +21,6 @@ from aligndbg.tui.feed import Feed
 from aligndbg.tui.run import List, Run, Target
 from aligndbg.tui.theme import DARK, LIGHT
 
-
 ROUNDS = 3
 """A key's handlers post messages, and their handlers others, before the focus is where it shall be."""
 
