@@ -111,14 +111,14 @@ class Child:
             code = self._process.wait(5)
         except subprocess.TimeoutExpired:
             return ChildDied(
-                f"the {self.side} child stopped talking (process {self.pid})", f"its log: {self.log}", self.last_words()
+                f"the {self.side} child stopped talking (process {self.pid})", f"read its log: {self.log}", self.last_words()
             )
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         if self._silent:
             hint = f"check that {self._process.args[0]} is Python 3.10 or later"  # type: ignore[index]
             return ChildDied(f"the {self.side} child {how} before it said anything", hint, self.last_words())
         memory = "; it may have run out of memory" if code == -signal.SIGKILL else ""
-        return ChildDied(f"the {self.side} child {how}{memory}", f"its log: {self.log}", self.last_words())
+        return ChildDied(f"the {self.side} child {how}{memory}", f"read its log: {self.log}", self.last_words())
 
 
 def start_child(side: str, python: str | None, log: Path, arena_bytes: int, framework: str = "") -> Child:

@@ -166,6 +166,18 @@ class TestInTheChildren:
         attempt = f"see {project.root}/ends.py:5"
         refused(project.run("report", "plain", *FAST), 2, f"torch: failed in the forward on input 1x3x8x8: {error}", attempt)
 
+    def test_a_child_that_dies_tells_its_last_words(self, project: Project) -> None:
+        body = "print('so far', flush=True); os.kill(os.getpid(), 9)"
+        code = f"import os\nfrom torch import nn\n\nclass Model(nn.Module):\n    def forward(self, x):\n        {body}\n"
+        (project.root / "dies.py").write_text(code)
+        project.pair("plain", torch=f"{project.root}/dies.py:Model")
+        done = project.run("report", "plain", "--display", "none", *FAST)
+        assert (done.code, done.out) == (3, "")
+        error, attempt, *words = done.err.splitlines()
+        assert error == "error: the torch child was killed by SIGKILL; it may have run out of memory"
+        assert attempt == f"try: read its log: {project.sessions[0]}/logs/torch.log"
+        assert words == ["its last words:", "  so far"]
+
     def test_a_gpu_that_is_not_there(self, project: Project) -> None:
         project.pair("plain")
         done = project.run("report", "plain", "--device", "gpu:99", *FAST)
