@@ -69,6 +69,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("quit", ("q", "ctrl+c"), "App", "Quit", "quit at once; a running comparison is stopped", ("app",), True),
 )
 
+MOVING = frozenset("open next_pane previous_pane back filter clear_filter leave done notices dismiss help command_palette".split())
+"""Actions after which the focus may be elsewhere."""
+
 KEY_NAMES = {
     "slash": "/",
     "backslash": "\\",

@@ -15,7 +15,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
 
-from aligndbg.tui.actions import Action, actions_of, bindings, key_text
+from aligndbg.tui.actions import MOVING, Action, actions_of, bindings, key_text
 from aligndbg.tui.cells import clean
 from aligndbg.tui.feed import Feed
 from aligndbg.tui.run import List, Run, Target
@@ -51,8 +51,8 @@ class AligndbgApp(App[str]):
         self.ending: list[Feed] = []
         """Runs that were cancelled when the app ended."""
         self._typed: deque[events.Event] = deque()
-        self._typed_at = -PATIENCE
         self._rounds = 0
+        self._moved_at = 0.0
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = DARK.name
@@ -64,37 +64,49 @@ class AligndbgApp(App[str]):
         """Messages hold strangers' names: they are never markup."""
         super().notify(clean(message), markup=False, **options)
 
-    # -- typing ahead --------------------------------------------------------------------------------------------------
+    # -- typing ahead -------------------------------------------------------------------------------------------------
 
     class Settled(Message):
         """Sent after a key, the same way: when it comes back, the key has been dealt with."""
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys wait for each other: one may move the focus, and the next is meant for where it then is."""
+        """What is typed waits for a key before it that may move the focus: it is meant for where that then is."""
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
             return
         self._typed.append(event)
-        if not self._rounds or monotonic() - self._typed_at > PATIENCE:
-            await self._next_typed()
+        if not self._rounds or monotonic() - self._moved_at > PATIENCE:
+            await self._take_typed()
 
-    async def _next_typed(self) -> None:
-        if self._typed:
-            self._typed_at = monotonic()
-            self._rounds = ROUNDS
-            await super().on_event(self._typed.popleft())
+    async def _take_typed(self) -> None:
+        self._rounds = 0
+        while self._typed and not self._rounds:
+            event = self._typed.popleft()
+            if self._moves(event):
+                self._rounds, self._moved_at = ROUNDS, monotonic()
+            await super().on_event(event)
+        if self._rounds:
             self._send_round()
+
+    def _moves(self, event: events.Event) -> bool:
+        """Whether the focus may be elsewhere after this event."""
+        if not isinstance(event, events.Key):
+            return False
+        if self.focused is not None and self.focused.check_consume_key(event.key, event.character):
+            return False
+        bound = self.screen.active_bindings.get(event.key)
+        return bound is not None and bound.binding.action in MOVING
 
     def _send_round(self) -> None:
         if not (self.focused or self.screen).post_message(self.Settled()):
             self.post_message(self.Settled())
 
     async def on_aligndbg_app_settled(self) -> None:
-        self._rounds = max(0, self._rounds - 1)
-        if self._rounds:
+        if self._rounds > 1:
+            self._rounds -= 1
             self._send_round()
         else:
-            await self._next_typed()
+            await self._take_typed()
 
     # -- the palette --------------------------------------------------------------------------------------------------
 
