@@ -127,7 +127,8 @@ def _explain_import(name: str, run: Callable[[], T], mend: Mend) -> T:
         ) from error
     except SyntaxError as error:
         traceback.print_exc()
-        raise PairError(f"{name}:{error.lineno}: {error.msg}", (error.text or "").strip()) from error
+        line = (error.text or "").strip()
+        raise PairError(f"{name}:{error.lineno}: {error.msg}", f"mend this line: {line}" if line else "") from error
     except Exception as error:
         traceback.print_exc()
         raise PairError(f"{name} cannot be imported: {describe(error)}", where(error)) from error

@@ -182,6 +182,8 @@ class _ReportHead(msgspec.Struct):
 def _disk(path: Path, what: str, hint: str = "") -> Iterator[None]:
     try:
         yield
+    except FileExistsError:
+        raise EnvironmentFault(f"{what} {path}: it is not a folder", hint) from None
     except OSError as error:
         raise EnvironmentFault(f"{what} {path}: {error.strerror or error}", hint) from None
     except sqlite3.OperationalError as error:

@@ -125,7 +125,7 @@ def test_results_in_a_dict_a_tuple_and_a_list(project: Project) -> None:
 def test_a_result_that_only_one_side_gives_is_said(project: Project) -> None:
     project.pair("single", "Pair", "Single", input={"shape": [2, 3]})
     report = project.report("single")
-    assert report["weights"]["unfilled"] == ["two.weight", "two.bias"]
+    assert (report["verdict"], report["weights"]["unfilled"]) == ("mismatch", ["two.weight", "two.bias"])
     assert any("torch gives 2 results, Paddle 1" in notice for notice in report["notices"])
 
 

@@ -132,7 +132,7 @@ def test_a_syntax_error_names_its_line(torch_child: Child, tmp_path: Path) -> No
     (tmp_path / "broken.py").write_text("import torch\n\ndef model(:\n")
     with pytest.raises(PairError, match=r"broken\.py:3: invalid syntax") as caught:
         ask(torch_child, wire.Build("broken.py:model", {}, str(tmp_path), "cpu"))
-    assert caught.value.hint == "def model(:"
+    assert caught.value.hint == "mend this line: def model(:"
 
 
 def test_a_missing_dependency_of_the_model_is_an_environment_fault(torch_child: Child, tmp_path: Path) -> None:
