@@ -94,7 +94,8 @@ class TestInTheChildren:
     def test_a_syntax_error(self, project: Project) -> None:
         (project.root / "broken.py").write_text("import torch\n\ndef build(:\n    pass\n")
         project.pair("plain", torch=f"{project.root}/broken.py:build")
-        refused(project.run("report", "plain"), 2, f"torch: {project.root}/broken.py:3: invalid syntax", "mend this line: def build(:")
+        where = f"torch: {project.root}/broken.py:3: invalid syntax"
+        refused(project.run("report", "plain"), 2, where, "mend this line: def build(:")
 
     def test_a_callable_that_is_not_there(self, project: Project) -> None:
         project.pair("plain", paddle="Plian")
