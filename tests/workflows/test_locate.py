@@ -127,6 +127,16 @@ def test_a_golden_that_fails_costs_the_noise_floor_only(run: Run, tmp_path: Path
     assert all(layer.noise_floor is None for layer in report.layers)
 
 
+def test_a_model_that_cannot_be_exported_costs_the_third_opinion_only(run: Run, tmp_path: Path) -> None:
+    if importlib.util.find_spec("onnxscript") is None:
+        pytest.skip("onnxscript is not installed")
+    body = "        if x.sum().item() > 1e9:\n            x = x[:, :, 1:]\n        return super().forward(x)\n"
+    report = run("epsilon", pair=with_torch(tmp_path, body), depth=Depth())
+    assert born(report) == ["norm"]
+    assert any(notice.startswith("onnx: unavailable: ") for notice in report.notices)
+    assert all(layer.onnx is None for layer in report.layers)
+
+
 def test_weights_that_hide_bugs_are_told_with_the_layer_where_the_signal_dies(run: Run, tmp_path: Path) -> None:
     report = run(pair=with_torch(tmp_path, "        return super().forward(x) * 1e-7 + torch.ones(10)\n"))
     assert report.sensitivity is not None and not report.sensitivity.ok
