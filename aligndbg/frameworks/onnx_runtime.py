@@ -25,7 +25,7 @@ _GROUP = 256 << 20
 
 class OnnxFramework:
     """See `Framework`; the model is a file, as it is. `by="op"` in `build`'s arguments reads the ops of torch's exporter as its
-    calls; otherwise each node is one."""
+    calls; otherwise each node is one. Its state is kept where it is the reference, which has no such argument."""
 
     name = "onnx"
 
@@ -45,17 +45,19 @@ class OnnxFramework:
         }
 
     def build(self, target: str, kwargs: Mapping[str, Any], root: Path, device: str) -> None:
-        path = root / target
+        path, by = root / target, kwargs.get("by")
         try:
-            model = onnx.shape_inference.infer_shapes(onnx.load(path))
-            onnx.checker.check_model(model)
+            model = onnx.load(path)
+            if by != "op":
+                model = onnx.shape_inference.infer_shapes(model)
         except Exception as error:
             raise InputError(f"{path} is not a readable ONNX file: {describe(error)}", "export it again") from error
         graph = model.graph
-        self._state = {name: numpy_helper.to_array(value) for name, value in parameters(graph).items()}
-        self._inputs = [value for value in graph.input if value.name not in self._state]
+        params = parameters(graph)
+        self._state = {} if by else {name: numpy_helper.to_array(value) for name, value in params.items()}
+        self._inputs = [value for value in graph.input if value.name not in params]
         self._outputs = [value.name for value in graph.output]
-        self._ops = list(exported_ops(graph) if kwargs.get("by") == "op" else node_ops(graph))
+        self._ops = list(exported_ops(graph) if by == "op" else node_ops(graph))
         known = {value.name: value for value in graph.value_info}
         graph.output.extend(known[name] for op in self._ops for name in op.values if name not in self._outputs)
         options = onnxruntime.SessionOptions()
@@ -70,12 +72,16 @@ class OnnxFramework:
     def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
         assert self._session is not None
         feed = self._feed(inputs)
+        kept: dict[str, Array] = {}
         for group in _groups(self._ops):
             names = [name for op in group for name in op.values]
             found = dict(zip(names, self._session.run(names, feed), strict=True))
             for op in group:
                 on_call(op.call, [found[name] for name in op.values])
-        results = self._session.run(self._outputs, feed)
+            kept |= {name: found[name] for name in self._outputs if name in found}
+        if left := [name for name in self._outputs if name not in kept]:
+            kept |= zip(left, self._session.run(left, feed), strict=True)
+        results = [kept[name] for name in self._outputs]
         state = tuple(ParamSpec(name, name, "", TensorSpec(value.shape, value.dtype.name)) for name, value in self._state.items())
         owned = {param.name: param for op in self._ops for param in op.call.params}
         refs = tuple(self._ref(name, value) for name, value in zip(self._outputs, results, strict=True))
