@@ -22,13 +22,15 @@ class Evidence:
     """What is known so far, by row: it grows while a run goes on.
 
     `diffs` are propagated diffs, `local` the diffs of Paddle's layers on torch's inputs, `floors` what rounding explains, `onnx`
-    each side's gap to ONNX Runtime, where Paddle's is of its local output.
+    each side's gap to ONNX Runtime, where Paddle's is of its local output. What reads the rows `unforced` worked on Paddle's own
+    values, so that its local diff is not its own.
     """
 
     diffs: dict[int, Measured] = field(default_factory=dict)
     local: dict[int, Measured] = field(default_factory=dict)
     floors: dict[int, float] = field(default_factory=dict)
     onnx: dict[int, OnnxDiff] = field(default_factory=dict)
+    unforced: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class Judge:
         if self.beyond(index, local):
             if upstream.alone:
                 return Verdict.INHERITED, f"{self._layers[min(upstream.alone)].path}, which one side lacks, lies before it"
+            if own := upstream.compared & self._evidence.unforced:
+                return Verdict.INHERITED, f"torch's output of {self._layers[min(own)].path} does not fit in Paddle's place"
             return Verdict.BORN, _shapes(self._layers[index]) if local is None else ""
         if self.beyond(index, diff):
             wrong = [row for row in upstream.compared if self.wrong(row)]

@@ -34,7 +34,10 @@ class Framework(Protocol):
         """Import `FILE.py:CALLABLE` or `module:CALLABLE`, call it, and put the model in eval mode on `device`."""
 
     def initialise(self, scheme: str, seed: int) -> None:
-        """Set the parameters: `kaiming` (fan-in normal, statistics that can show bugs) or `default` (the framework's own)."""
+        """Set the parameters: `kaiming` (fan-in normal, statistics that can show bugs) or `default` (the framework's own).
+
+        The next `run` completes what depends on the signal: the state is read, moved or exported after it.
+        """
 
     def load_file(self, path: Path) -> Sequence[str]:
         """Load a checkpoint by name; returns one sentence for each key that did not fit."""

@@ -51,7 +51,7 @@ def arbitrate(
     wanted = {known[call]: row for call, row in calls["torch"].items() if call in known}
 
     def on_row(index: int, outputs: Mapping[str, Arrays]) -> None:
-        if "onnx" not in outputs:
+        if "onnx" not in outputs or "paddle" not in outputs:
             return
         value = outputs["onnx"][0]
         evidence.onnx[index] = OnnxDiff(*(_gap(outputs[side], value) for side in ("torch", "paddle")))
@@ -62,7 +62,7 @@ def arbitrate(
         {**calls, "onnx": wanted},
         on_row,
         forced="paddle",
-        optional=frozenset({"onnx"}),
+        optional=frozenset({"onnx", "paddle"}),
     )
     meeting.run(inputs)
     if "onnx" in meeting.failures:

@@ -77,7 +77,7 @@ def wrong_with(layer: LayerReport) -> str:
 
 def _alone(layers: Sequence[LayerReport]) -> list[str]:
     """Layers whose missing partner does no harm, such as a Dropout."""
-    alone = sum(not layer.mismatch and (layer.torch is None or layer.paddle is None) for layer in layers)
+    alone = sum(not layer.mismatch and (layer.torch is None or layer.paddle is None) and layer.match != "fused" for layer in layers)
     return [f"{alone} unpaired"] if alone else []
 
 

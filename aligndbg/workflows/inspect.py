@@ -198,8 +198,8 @@ class _Run:
         if not self._depth.local and golden is None:
             return ()
         found = trial.locate(golden, self._depth.local)
-        if found.failure is not None:
-            self._unavailable("golden", found.failure)
+        for side, error in found.failures.items():
+            self._unavailable("local diffs" if side == "paddle" else side, error)
         return found.golden_outputs
 
     def _arbitrate(self, sides: Sides, prepared: Prepared, trial: Trial, inputs: Arrays) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,10 @@ OnEvidence = Callable[[int, Arrays, Arrays], None]
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """What one pass under teacher forcing gave beside its evidence; `failure` says why there is no golden."""
+    """What one pass under teacher forcing gave beside its evidence; `failures` says, by side, what ended one early."""
 
     golden_outputs: tuple[NDArray[Any], ...] = ()
-    failure: AligndbgError | None = None
+    failures: Mapping[str, AligndbgError] = field(default_factory=dict)
 
 
 def locate(
@@ -58,7 +58,7 @@ def locate(
         torch, paddle = outputs["torch"], outputs.get("paddle", ())
         if "golden" in outputs:
             evidence.floors[index] = floor_of(torch, outputs["golden"])
-        if local:
+        if "paddle" in outputs:
             evidence.local[index] = row_diff(rows[index], torch, paddle, tolerances)
         on_evidence(index, torch, paddle)
 
@@ -67,10 +67,12 @@ def locate(
         {side: calls["torch" if side == "golden" else side] for side in children},
         on_row,
         forced="paddle" if local else None,
-        optional=frozenset({"golden"}),
+        optional=frozenset({"golden", "paddle"}),
     )
+    # Rows are judged while the pass goes on.
+    meeting.unforced = evidence.unforced
     meeting.run(inputs)
-    return Located(meeting.outputs.get("golden", ()), meeting.failures.get("golden"))
+    return Located(meeting.outputs.get("golden", ()), meeting.failures)
 
 
 def floor_of(torch: Arrays, golden: Arrays) -> float:

@@ -24,7 +24,8 @@ class Meeting:
     """One forward of every child at once.
 
     `rows` maps, for each side, the calls to compare to their rows. The `forced` side goes on, after each of them, with torch's
-    outputs in place of its own. A side in `optional` may fail: it is then left out, and `failures` says why.
+    outputs in place of its own; with its own in the rows `unforced`, where torch's would not fit what reads them. A side in
+    `optional` may fail: it is then left out, and `failures` says why.
     """
 
     children: Mapping[str, Child]
@@ -36,6 +37,7 @@ class Meeting:
     outputs: dict[str, tuple[NDArray[Any], ...]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     failures: dict[str, AligndbgError] = field(default_factory=dict)
+    unforced: set[int] = field(default_factory=set)
     _needed: dict[int, set[str]] = field(default_factory=dict)
     _held: dict[int, dict[str, list[Lease]]] = field(default_factory=dict)
     _blocked: set[str] = field(default_factory=set)
@@ -71,6 +73,8 @@ class Meeting:
         if child.side not in self.optional:
             raise error
         self.failures[child.side] = error
+        if child.side == self.forced:
+            self._waiting = None
         self._blocked.discard(child.side)
         for row, sides in self._needed.items():
             sides.discard(child.side)
@@ -85,16 +89,18 @@ class Meeting:
         if side == self.forced:
             self._waiting = row
         if self._waiting is not None and "torch" in self._held.get(self._waiting, ()):
-            self._force(self._held[self._waiting])
+            self._force(self._waiting)
         self._handle(row)
 
-    def _force(self, held: Mapping[str, list[Lease]]) -> None:
+    def _force(self, row: int) -> None:
         """Give the forced side torch's outputs before they are compared: it computes meanwhile."""
         assert self.forced is not None
-        torch, own = held["torch"], held[self.forced]
-        given = [lease.array for lease in torch] if len(torch) == len(own) else []
+        torch, own = ([lease.array for lease in self._held[row][side]] for side in ("torch", self.forced))
+        fits = len(torch) == len(own) and all(map(interchangeable, torch, own))
+        if not fits:
+            self.unforced.add(row)
         self._waiting = None
-        self.children[self.forced].send(wire.Forced(), given)
+        self.children[self.forced].send(wire.Forced(), torch if fits else [])
 
     def _handle(self, row: int) -> None:
         held = self._held.get(row, {})
@@ -124,3 +130,8 @@ class Meeting:
     def _at_work(self, side: str) -> bool:
         stuck = side in self._blocked or side in self.traces or side in self.failures
         return not stuck and not (side == self.forced and self._waiting is not None)
+
+
+def interchangeable(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether what reads one can read the other: shapes agree but for the size of the picture."""
+    return one.shape == other.shape or (one.ndim == other.ndim >= 4 and one.shape[:2] == other.shape[:2])
