@@ -13,6 +13,7 @@ from aligndbg.commands.options import STDOUT, check_targets, device_of, inspecti
 from aligndbg.errors import AligndbgError, UsageError
 from aligndbg.pairs.discovery import nearest_pairs
 from aligndbg.report.display import Display, open_display
+from aligndbg.report.document import BLANK, Span, line
 from aligndbg.report.markdown import markdown
 from aligndbg.report.table import pairs_document, worst_exit_code
 from aligndbg.report.terminal import write
@@ -42,13 +43,11 @@ def report(options: Namespace) -> int:
             reports.append(_run(name, options, settings, display))
             # A run that failed has no result: standard error has told why.
             if printed and reports[-1].verdict != "error":
-                write(report_document(reports[-1]), sys.stdout)
-                if several:
-                    sys.stdout.write("\n")
+                _print(reports[-1], several)
     finally:
         display.close()
     if several and printed:
-        write(pairs_document(reports), sys.stdout)
+        write((BLANK, *pairs_document(reports)), sys.stdout)
     if options.json:
         put(options.json, lambda: json_of(reports))
     if options.md:
@@ -88,6 +87,16 @@ def follow(name: str, run: Inspection, display: Display) -> Report:
             case RunFailed(error):
                 return _failed(name, error, environment, session)
     raise AssertionError("a run ends in RunEnded or RunFailed")
+
+
+def _print(report: Report, several: bool) -> None:
+    """Of several pairs, those that are aligned take one line each."""
+    if several and report.verdict == "aligned":
+        write((line(Span(report.headline, "good")),), sys.stdout)
+        return
+    write(report_document(report), sys.stdout)
+    if several:
+        sys.stdout.write("\n")
 
 
 def _failed(
