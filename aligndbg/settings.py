@@ -10,6 +10,8 @@ from pathlib import Path
 from aligndbg.errors import UsageError
 
 MIB = 1 << 20
+ARENA_MIB = 64
+"""More is no faster: a layer's outputs are freed as soon as they are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Settings:
     sessions: Path
     cache: Path
     logs: Path
-    arena_bytes: int = 256 * MIB
+    arena_bytes: int = ARENA_MIB * MIB
     torch_python: str | None = None
     paddle_python: str | None = None
 
@@ -29,7 +31,7 @@ class ConfigFile:
     """$XDG_CONFIG_HOME/aligndbg/config.yaml; relative paths in it start at its folder."""
 
     sessions: str | None = None
-    arena_mib: int = 256
+    arena_mib: int = ARENA_MIB
     torch_python: str | None = None
     paddle_python: str | None = None
 

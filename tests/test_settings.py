@@ -38,7 +38,7 @@ def test_defaults(home):
         sessions=home / ".local/share/aligndbg/sessions",
         cache=home / ".cache/aligndbg",
         logs=home / ".local/state/aligndbg/logs",
-        arena_bytes=256 * MIB,
+        arena_bytes=64 * MIB,
     )
 
 
