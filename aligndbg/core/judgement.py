@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aligndbg.core.kinds import MOVES_NOTHING
+from aligndbg.core.kinds import MOVES_NOTHING, VIEW_LIKE
 from aligndbg.core.layers import Call, LayerPair
 from aligndbg.core.likeness import does_nothing
 from aligndbg.core.stats import Diff
@@ -107,7 +107,9 @@ class Judge:
         Where the noise floor is known, an absolute tolerance is scaled down to layers whose largest value is below 1: a missing
         ReLU can be worth less than 1e-4 there.
         """
-        if diff is None or diff.stats.nan or diff.stats.inf:
+        if diff is None:
+            return not _laid_out_anew(self._layers[index])
+        if diff.stats.nan or diff.stats.inf:
             return True
         floor = self._evidence.floors.get(index)
         if floor is None:
@@ -121,19 +123,19 @@ class Judge:
         if self.beyond(index, local):
             if upstream.alone:
                 return Verdict.INHERITED, f"{self._layers[min(upstream.alone)].path}, which one side lacks, lies before it"
-            if own := upstream.compared & self._evidence.unforced:
+            if own := [row for row in upstream.compared & self._evidence.unforced if self.wrong(row)]:
                 return Verdict.INHERITED, f"torch's output of {self._layers[min(own)].path} does not fit in Paddle's place"
             return Verdict.BORN, _shapes(self._layers[index]) if local is None else ""
         if self.beyond(index, diff):
             wrong = [row for row in upstream.compared if self.wrong(row)]
             return Verdict.INHERITED, f"{self._layers[min(wrong)].path}, which it reads, differs already" if wrong else ""
-        return self._agreeing(diff)
+        return self._agreeing(index)
 
     def _by_propagated(self, index: int) -> tuple[Verdict, str]:
         """A guess: the first layer that differs along a path is where the fault is."""
         diff, upstream = self._evidence.diffs[index], self._upstream[index]
         if not self.beyond(index, diff):
-            return self._agreeing(diff)
+            return self._agreeing(index)
         if upstream.alone:
             return Verdict.INHERITED, f"{self._layers[min(upstream.alone)].path}, which one side lacks, lies before it"
         wrong = [row for row in upstream.compared if self.wrong(row)]
@@ -146,8 +148,11 @@ class Judge:
             return Verdict.INHERITED, f"{self._layers[min(same_way or wrong)].path}, which it reads, differs already"
         return Verdict.BORN, ""
 
-    def _agreeing(self, diff: Measured) -> tuple[Verdict, str]:
-        return (Verdict.NOISE if diff is not None and diff.stats.over_tolerance > 0 else Verdict.OK), ""
+    def _agreeing(self, index: int) -> tuple[Verdict, str]:
+        diff = self._evidence.diffs[index]
+        if diff is None:
+            return Verdict.OK, "not compared: the two sides keep the same elements in another order of axes"
+        return (Verdict.NOISE if diff.stats.over_tolerance > 0 else Verdict.OK), ""
 
     def _by_readers(self, index: int, readers: Sequence[int]) -> LayerResult:
         """An unpaired row: the fault is here where the region that it is in does not agree on torch's inputs."""
@@ -191,6 +196,14 @@ def gap_of(shapes_agree: bool, gap: float) -> float:
 
 def _paths(row: LayerPair) -> tuple[str, ...]:
     return tuple(call.path for call in (row.torch, row.paddle) if call is not None)
+
+
+def _laid_out_anew(row: LayerPair) -> bool:
+    """Whether both calls only move elements, to shapes that are each other's permutations: what reads them tells more."""
+    if row.torch is None or row.paddle is None or not {row.torch.kind, row.paddle.kind} <= VIEW_LIKE | {"split"}:
+        return False
+    shapes = [[sorted(output.shape) for output in call.outputs] for call in (row.torch, row.paddle)]
+    return shapes[0] == shapes[1]
 
 
 def _breach(diff: Measured) -> str:

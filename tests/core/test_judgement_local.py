@@ -109,3 +109,14 @@ def test_without_onnx_runtime_golden_speaks_for_torch() -> None:
     evidence = Evidence({0: BAD}, {0: BAD}, {0: FLOOR})
     assert Judge(chain(1), evidence).compared(0).blame == "paddle"
     assert Judge(chain(1), replace(evidence, floors={})).compared(0).blame is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "verdict"),
+    [("split", (2, 17, 4, 8), "ok"), ("split", (2, 17, 4, 9), "born!"), ("conv2d", (2, 17, 4, 8), "born!")],
+)
+def test_elements_in_another_order_of_axes_are_left_to_what_reads_them(kind: str, shape: tuple[int, ...], verdict: str) -> None:
+    torch, paddle = (replace(call(0, kind), outputs=(TensorSpec(sizes),)) for sizes in ((2, 4, 17, 8), shape))
+    rows = [LayerPair(0, torch, paddle, "type+order", ""), chain(2)[1]]
+    evidence = Evidence({0: None, 1: GOOD}, {0: None, 1: GOOD}, dict.fromkeys(range(2), FLOOR), unforced={0})
+    assert words([Judge(rows, evidence).compared(row.index) for row in rows]) == [verdict, "ok"]
