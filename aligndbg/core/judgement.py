@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -187,11 +186,6 @@ class Judge:
         if torch == paddle:
             return None
         return "torch" if torch else "paddle"
-
-
-def gap_of(shapes_agree: bool, gap: float) -> float:
-    """A gap to ONNX Runtime; infinite where the shapes differ."""
-    return gap if shapes_agree else math.inf
 
 
 def _paths(row: LayerPair) -> tuple[str, ...]:
