@@ -21,14 +21,12 @@ from aligndbg.core.matching import match
 from aligndbg.core.noise import largest_gap
 from aligndbg.core.verdict import OnnxDiff
 from aligndbg.errors import EnvironmentFault
-from aligndbg.frameworks import wire
-from aligndbg.frameworks.channel import Lease
-from aligndbg.frameworks.client import Child, listen
+from aligndbg.frameworks.client import Child
 from aligndbg.settings import MIB, Settings
 from aligndbg.workflows.compare import compared_rows
 from aligndbg.workflows.meeting import Meeting
 from aligndbg.workflows.preparation import Prepared
-from aligndbg.workflows.sides import Arrays, Sides
+from aligndbg.workflows.sides import Arrays, Sides, trace_of
 
 CACHE = 2048 * MIB
 """Bytes of exported models that are kept, the latest ones."""
@@ -120,27 +118,12 @@ def _values(sides: Sides, path: Path, layers: Sequence[LayerPair], inputs: Array
     """
     torch = [row.torch for row in sorted(layers, key=lambda row: row.torch.index if row.torch else -1) if row.torch is not None]
     onnx = sides.open_onnx(path, "op")
-    known = exported_calls(torch, _trace(onnx, inputs).calls)
+    known = exported_calls(torch, trace_of(onnx, inputs).calls)
     if 2 * len(known) >= len(torch):
         return onnx, known
     onnx = sides.open_onnx(path, "node")
-    rows = match(Trace(tuple(torch), (), (), ()), _trace(onnx, inputs))
+    rows = match(Trace(tuple(torch), (), (), ()), trace_of(onnx, inputs))
     return onnx, {row.torch.index: row.paddle.index for row in rows if row.torch and row.paddle and alike(row.torch, row.paddle)}
-
-
-def _trace(onnx: Child, inputs: Arrays) -> Trace:
-    found: list[Trace] = []
-
-    def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
-        for lease in leases:
-            lease.release()
-        if isinstance(message, wire.Traced):
-            found.append(message.trace)
-        return isinstance(message, wire.Traced)
-
-    onnx.send(wire.Run(), list(inputs))
-    listen((onnx,), on_message)
-    return found[0]
 
 
 def _gap(outputs: Arrays, value: NDArray[Any]) -> float:

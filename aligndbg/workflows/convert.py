@@ -15,7 +15,7 @@ from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.workflows.events import Event, RunStarted, SideProgress
 from aligndbg.workflows.preparation import prepare
-from aligndbg.workflows.sides import open_sides
+from aligndbg.workflows.sides import is_done, open_sides
 from aligndbg.workflows.stop import Stop
 from aligndbg.workflows.stream import Tell, stream
 
@@ -47,7 +47,7 @@ class Conversion:
                 with tempfile.TemporaryDirectory(prefix=f".{self._target.name}.", dir=self._target.parent) as folder:
                     written = Path(folder) / self._target.name
                     sides.paddle.send(wire.Save(str(written)))
-                    listen((sides.paddle,), lambda child, message, leases: isinstance(message, wire.Done))
+                    listen((sides.paddle,), is_done)
                     written.replace(self._target)
             except OSError as error:
                 raise EnvironmentFault(f"{self._target} cannot be written: {error.strerror}") from None

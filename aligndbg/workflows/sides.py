@@ -20,10 +20,10 @@ from aligndbg.frameworks.client import Child, listen, start_child
 from aligndbg.pairs.schema import PairSpec, is_onnx
 from aligndbg.weights.convert import apply_rule
 from aligndbg.weights.plan import WeightPlan, WeightRule
-from aligndbg.workflows.events import Event, SideProgress, SideReady
+from aligndbg.workflows.events import SideProgress, SideReady
 from aligndbg.workflows.stop import Stop
+from aligndbg.workflows.stream import Tell
 
-Tell = Callable[[Event], None]
 Arrays = Sequence[NDArray[Any]]
 
 
@@ -188,26 +188,32 @@ class Sides:
 
     def _trace(self, inputs: Arrays) -> Traces:
         found: dict[str, Trace] = {}
-
-        def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
-            for lease in leases:
-                lease.release()
-            if isinstance(message, wire.Traced):
-                found[child.side] = message.trace
-                return True
-            return False
-
         # One after the other: a failure of the first leaves the second without a forward to wait for.
         for child in self.both:
             self._tell(SideProgress(child.side, "tracing"))
-            child.send(wire.Run(), list(inputs))
-            listen((child,), on_message)
+            found[child.side] = trace_of(child, inputs)
         return Traces(found["torch"], found["paddle"])
 
     def _progress(self, child: Child, message: wire.Message, leases: Sequence[Lease] = ()) -> bool:
         if isinstance(message, wire.Stage):
             self._tell(SideProgress(child.side, message.stage, message.detail))
         return isinstance(message, wire.Done)
+
+
+def trace_of(child: Child, inputs: Arrays) -> Trace:
+    """The calls of one forward that nothing is captured of."""
+    found: list[Trace] = []
+
+    def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
+        for lease in leases:
+            lease.release()
+        if isinstance(message, wire.Traced):
+            found.append(message.trace)
+        return isinstance(message, wire.Traced)
+
+    child.send(wire.Run(), list(inputs))
+    listen((child,), on_message)
+    return found[0]
 
 
 def is_done(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
