@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aligndbg.core.findings import Finding
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import AligndbgError
@@ -85,6 +86,13 @@ class LayerDiffed:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingMade:
+    """A cause is known, or two layers are set differently. A later one of the same `id` and `layer` takes its place."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     report: Report
 
@@ -106,6 +114,7 @@ Event = (
     | LayersPaired
     | WeightsPlanned
     | LayerDiffed
+    | FindingMade
     | RunEnded
     | RunFailed
 )

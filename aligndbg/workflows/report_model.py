@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from aligndbg.core.findings import Finding
 from aligndbg.core.stats import DiffStats
 from aligndbg.core.verdict import OnnxDiff
 from aligndbg.store.text import encode_with
@@ -130,7 +131,7 @@ class Report:
     output: OutputReport | None = None
     layers: tuple[LayerReport, ...] = ()
     unpaired: Unpaired = Unpaired()
-    findings: tuple[Any, ...] = ()
+    findings: tuple[Finding, ...] = ()
     gradients: None = None
     notices: tuple[str, ...] = ()
     error: Mapping[str, str] | None = None

@@ -1,0 +1,72 @@
+"""A small program that stands in for a call: what the call would compute if something about it were another.
+
+Diagnosis tries causes with it on what a call was recorded with, and a fix is tried on the whole model by putting its result in the
+call's place. Only data: a framework child carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from aligndbg.core.layers import Attribute
+
+OWN = "own"
+"""`Step.kind` of the recorded call itself, whatever it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A tensor that a step reads.
+
+    `operand`: input number `place` of call `index`, as it was when the call began. `output`: output `place` of call `index`.
+    `step`: output `place` of step `index` of the program. `array`: array `index` that comes with the program.
+    """
+
+    of: Literal["operand", "output", "step", "array"]
+    index: int
+    place: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter of a step: its role, the order of its axes as in core.layers.ParamSpec, and which array of the program it is."""
+
+    role: str
+    layout: str
+    array: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One computation.
+
+    With `kind` OWN it is call `call` once more: `inputs` take the place of its first inputs (none: all as they were) and `params`
+    those of its own parameters. With any other kind it is the framework's layer or op of that kind, with attributes in normal form
+    (core.attributes).
+    """
+
+    kind: str
+    inputs: tuple[Ref, ...] = ()
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    params: tuple[Param, ...] = ()
+    call: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`steps` in order; the last one's outputs are the result. `arrays` are what `Param.array` and `Ref("array")` name."""
+
+    steps: tuple[Step, ...]
+    arrays: tuple[NDArray[Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """In every later forward, the outputs of call `call` are those of `program`."""
+
+    call: int
+    program: Program

@@ -1,0 +1,1 @@
+"""Causes of faults: what two models say of their layers, and experiments that try a fix before it is told."""
