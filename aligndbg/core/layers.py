@@ -58,7 +58,8 @@ class Call:
 
     `path` is the module path, then the op's name for a functional op, then `#k` from the k-th execution (k >= 2).
     `kind` is canonical (`conv2d`, `batch_norm`, `relu`, `max_pool2d`, `concat`, `add`, ...), `type` is the framework's own
-    name. `attributes` have canonical names and values. `source` is `file:line` of the op's call, where known.
+    name. `attributes` have canonical names and values. `source` is `file:line` of the call, `constructed` of the construction of
+    the layer, where known.
     """
 
     index: int
@@ -70,6 +71,7 @@ class Call:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     params: tuple[ParamSpec, ...] = ()
     source: str | None = None
+    constructed: str | None = None
 
     @property
     def output(self) -> TensorSpec:

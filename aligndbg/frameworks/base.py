@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,8 +42,8 @@ class Framework(Protocol):
     def load_file(self, path: Path) -> Sequence[str]:
         """Load a checkpoint by name; returns one sentence for each key that did not fit."""
 
-    def state(self, emit: Callable[[str, Array], None]) -> None:
-        """Hand over each parameter and buffer, one at a time."""
+    def state(self, emit: Callable[[str, Array], None], names: Collection[str] = ()) -> None:
+        """Hand over each parameter and buffer, one at a time; of `names` only, if there are any."""
 
     def set_state(self, name: str, value: Array) -> None:
         """Overwrite one parameter or buffer; shape and name must exist."""

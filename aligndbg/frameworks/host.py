@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from aligndbg.core.layers import Call
+from aligndbg.core.program import Patch, Program
 from aligndbg.errors import AligndbgError
 from aligndbg.frameworks import wire
 from aligndbg.frameworks.arena import SharedMemory
 from aligndbg.frameworks.base import Framework
 from aligndbg.frameworks.channel import Channel, Lease
 from aligndbg.frameworks.loading import describe, where
+from aligndbg.frameworks.recorder import Experiments, Recorder
 
 
 def make_torch() -> Framework:
@@ -94,7 +96,7 @@ class Host:
                 self._place = f"loading {request.path}"
                 channel.send(wire.Done(tuple(framework.load_file(Path(request.path)))))
             case wire.GetState():
-                framework.state(lambda name, value: channel.send(wire.StateEntry(name), [value]))
+                framework.state(lambda name, value: channel.send(wire.StateEntry(name), [value]), frozenset(request.names))
                 channel.send(wire.Done())
             case wire.SetState():
                 self._place = f"setting {request.name}"
@@ -106,12 +108,15 @@ class Host:
                 channel.send(wire.Done())
             case wire.Run():
                 self._run(request, leases)
+            case wire.Record():
+                self._recorder.want(request.calls)
+            case wire.Attempt():
+                self._attempt(Program(request.steps, _taken(leases)))
+            case wire.PatchCall():
+                self._recorder.patch(Patch(request.call, Program(request.steps, _taken(leases))))
             case wire.Export():
                 self._place = "exporting to ONNX"
-                inputs = [lease.array.copy() for lease in leases]
-                for lease in leases:
-                    lease.release()
-                framework.export(Path(request.path), inputs)
+                framework.export(Path(request.path), _taken(leases))
                 channel.send(wire.Done())
             case wire.Sync():
                 channel.send(wire.Done())
@@ -119,9 +124,7 @@ class Host:
                 raise ValueError(f"not a request: {request!r}")
 
     def _run(self, request: wire.Run, leases: Sequence[Lease]) -> None:
-        inputs = [lease.array.copy() for lease in leases]
-        for lease in leases:
-            lease.release()
+        inputs = _taken(leases)
         shapes = ", ".join("x".join(map(str, value.shape)) for value in inputs)
         wanted = frozenset(request.wanted)
         waited = 0.0
@@ -134,7 +137,7 @@ class Host:
             arrays = [self._framework.to_numpy(tensor) for tensor in outputs]
             start = time.perf_counter()
             self._channel.send(wire.Captured(call.index), arrays)
-            given = self._given() if request.forced else []
+            given = self._given() if request.forced else ()
             waited += time.perf_counter() - start
             if not given:
                 return None
@@ -146,15 +149,35 @@ class Host:
         seconds = time.perf_counter() - start - waited
         self._channel.send(wire.Traced(trace, seconds), [self._framework.to_numpy(tensor) for tensor in outputs])
 
-    def _given(self) -> list[np.ndarray[Any, Any]]:
+    @property
+    def _recorder(self) -> Recorder:
+        if not isinstance(self._framework, Experiments):
+            raise ValueError(f"{self._framework.name} keeps no calls")
+        return self._framework.recorder
+
+    def _attempt(self, program: Program) -> None:
+        """Any failure is an answer: the cause that was tried does not fit this call."""
+        try:
+            outputs = [self._framework.to_numpy(tensor) for tensor in self._recorder.attempt(program)]
+        except Exception as error:
+            self._channel.send(wire.Outcome(describe(error)))
+            return
+        self._channel.send(wire.Outcome(), outputs)
+
+    def _given(self) -> tuple[np.ndarray[Any, Any], ...]:
         """What the app gives in place of the outputs just captured."""
         message, leases = self._channel.receive()
         if not isinstance(message, wire.Forced):
             raise ValueError(f"expected Forced, not {message!r}")
-        arrays = [lease.array.copy() for lease in leases]
-        for lease in leases:
-            lease.release()
-        return arrays
+        return _taken(leases)
+
+
+def _taken(leases: Sequence[Lease]) -> tuple[np.ndarray[Any, Any], ...]:
+    """Copies of what was sent, and its place in shared memory given back."""
+    arrays = tuple(lease.array.copy() for lease in leases)
+    for lease in leases:
+        lease.release()
+    return arrays
 
 
 def failure(error: BaseException, place: str) -> wire.Failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -91,9 +91,10 @@ class OnnxFramework:
         calls = tuple(op.call for op in self._ops)
         return Trace(calls, refs, names, tuple(owned.get(spec.name, spec) for spec in state)), results
 
-    def state(self, emit: Callable[[str, Array], None]) -> None:
+    def state(self, emit: Callable[[str, Array], None], names: Collection[str] = ()) -> None:
         for name, value in self._state.items():
-            emit(name, value)
+            if not names or name in names:
+                emit(name, value)
 
     def to_tensor(self, value: Array, like: Any) -> Any:
         return value.astype(like.dtype)

@@ -20,6 +20,9 @@ from typing import Any, Protocol
 import paddle
 from paddle import _C_ops
 
+Prepare = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], None]
+"""Takes the original function and its arguments, before it runs."""
+
 Observe = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any], Any], Any]
 """Takes the op's name, the original function, its arguments and its result; returns what the caller gets."""
 
@@ -48,14 +51,16 @@ class Probe(Protocol):
 
 
 @contextlib.contextmanager
-def watch_ops(probe: Probe, observe: Observe) -> Iterator[None]:
-    """Calls `observe` after each outermost op while `probe.quiet` is 0. Everything is put back at the end, whatever happens."""
+def watch_ops(probe: Probe, prepare: Prepare, observe: Observe) -> Iterator[None]:
+    """Calls `prepare` before and `observe` after each outermost op while `probe.quiet` is 0. Everything is put back at the end,
+    whatever happens."""
 
     def stand_in(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original, assigned=("__name__", "__doc__"), updated=())
         def op(*args: Any, **kwargs: Any) -> Any:
             if probe.quiet:
                 return original(*args, **kwargs)
+            prepare(original, args, kwargs)
             probe.quiet += 1
             try:
                 result = original(*args, **kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from aligndbg.frameworks.base import Array, OnCall, require_device
 from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
 from aligndbg.frameworks.loading import build_model
 from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
+from aligndbg.frameworks.paddle_engine import PaddleEngine
 from aligndbg.frameworks.paddle_layers import COMPAT_LAYERS, COMPOSITES, CONTAINERS, PADDLE_LAYERS
 from aligndbg.frameworks.paddle_ops import OWN_KINDS, signature_of, watch_ops
-from aligndbg.frameworks.tracing import Tracer
+from aligndbg.frameworks.recorder import Recorder
+from aligndbg.frameworks.tracing import Tracer, user_line
 
 _PACKAGE = Path(paddle.__file__).parent
 _INTERNAL = (
@@ -42,6 +44,8 @@ class PaddleFramework:
         self._tensors: Mapping[str, Any] = {}
         self._params: dict[int, ParamSpec] = {}
         self._state: list[ParamSpec] = []
+        self._constructed: dict[int, str] = {}
+        self.recorder = Recorder(PaddleEngine(self._tensor_called), lambda tensor: id(tensor) in self._params)
 
     def environment(self) -> Mapping[str, str | int | bool]:
         return {
@@ -58,8 +62,9 @@ class PaddleFramework:
         self._device = device
         paddle.set_device(device)
         paddle.seed(0)
-        with paddle.utils.unique_name.guard():
+        with paddle.utils.unique_name.guard(), _construction_lines() as lines:
             self.model = build_model(target, kwargs, root, nn.Layer)
+        self._constructed = {id(layer): line for layer, line in lines}
         self.model.eval()
         self._survey()
 
@@ -69,9 +74,10 @@ class PaddleFramework:
     def load_file(self, path: Path) -> Sequence[str]:
         raise NotImplementedError("Paddle checkpoints are read without executing them, by the app")
 
-    def state(self, emit: Callable[[str, Array], None]) -> None:
+    def state(self, emit: Callable[[str, Array], None], names: Collection[str] = ()) -> None:
         for name, tensor in self.model.state_dict().items():
-            emit(name, self.to_numpy(tensor))
+            if not names or name in names:
+                emit(name, self.to_numpy(tensor))
 
     def set_state(self, name: str, value: Array) -> None:
         self._tensors[name].set_value(value)
@@ -86,25 +92,32 @@ class PaddleFramework:
         tensors = [paddle.to_tensor(np.array(value)) for value in inputs]
         tracer = Tracer(paddle.is_tensor, spec_of, self._params, on_call, _INTERNAL)
 
+        def prepare(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self.recorder.begin(tracer.upcoming, function, args, kwargs)
+
         def observe(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
-            if name in NOT_A_CALL:
+            if name in NOT_A_CALL or not tracer.tensors((args, kwargs)):
                 return result
             kind = OWN_KINDS.get(name) or canonical_kind(name)
             arguments = bind(function, args, kwargs)
-            changed = args[0] if result is None and args else result
+            own = args[0] if result is None and args else result
             attributes = canonical_attributes(kind, arguments)
             roles = parameter_roles(kind, arguments)
-            given = tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, roles)
-            if given is changed:
+
+            def record(changed: Any) -> Any:
+                return tracer.record_op(name.strip("_"), kind, (args, kwargs), changed, attributes, roles)
+
+            given = self._recorded(tracer, own, record)
+            if given is own:
                 return result
-            if args and changed is args[0] and is_in_place(name):
+            if args and own is args[0] and is_in_place(name):
                 # Whoever holds the tensor sees the op's effect, not its return value.
                 with tracer.silence():
                     args[0].set_value(given)
                 return result
             return given
 
-        with paddle.no_grad(), self._hooks(tracer), watch_ops(tracer, observe):
+        with paddle.no_grad(), self._hooks(tracer), watch_ops(tracer, prepare, observe):
             result = self.model(*tensors)
         return tracer.finish(result, self._state)
 
@@ -116,6 +129,9 @@ class PaddleFramework:
         if plain.dtype == paddle.bfloat16:
             plain = plain.astype("float32")
         return np.asarray(plain.numpy())
+
+    def _tensor_called(self, name: str) -> Any:
+        return self._tensors[name]
 
     def _survey(self) -> None:
         """Classify every layer and every entry of the state, once."""
@@ -130,6 +146,8 @@ class PaddleFramework:
             table = COMPAT_LAYERS if compat else PADDLE_LAYERS
             entry, own_forward = entry_for(type(layer), ("paddle.nn", "paddle.compat.nn", "paddle.incubate.nn"), table)
             name = type(layer).__name__
+            # A forward put on the instance is the model's own code, as a subclass's is.
+            own_forward = own_forward and "forward" not in vars(layer)
             leaf = own_forward and name not in CONTAINERS and (not any(True for _ in layer.children()) or name in COMPOSITES)
             inside = (f"{path}." if path else "") if leaf else None
             self._entries[id(layer)] = (layer, path, entry, leaf)
@@ -144,40 +162,78 @@ class PaddleFramework:
             self._state.append(spec)
             self._params.setdefault(id(tensor), spec)
 
+    def _recorded(self, tracer: Tracer, result: Any, record: Callable[[Any], Any]) -> Any:
+        """What the model goes on with after a call that gave `result`, which `record` tells the tracer of."""
+        index = tracer.upcoming
+        with tracer.silence():
+            result = self.recorder.patched(index, result)
+        given = record(result)
+        if tracer.upcoming > index:
+            self.recorder.end(tracer.latest, given)
+        return given
+
     @contextlib.contextmanager
     def _hooks(self, tracer: Tracer) -> Iterator[None]:
         handles = []
         try:
             for layer, path, entry, leaf in self._entries.values():
                 params = [spec for spec in self._state if leaf and spec.name.startswith(f"{path}." if path else "")]
-                before, after = _layer_hooks(tracer, path, entry, leaf, params)
+                before, after = self._layer_hooks(tracer, path, entry, leaf, params)
                 handles.append(layer.register_forward_pre_hook(before, with_kwargs=True))
+                # What the model's own hooks do to a layer's input is part of the layer.
+                layer._forward_pre_hooks.move_to_end(handles[-1]._hook_id, last=False)
                 handles.append(layer.register_forward_post_hook(after, with_kwargs=True))
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
+    def _layer_hooks(
+        self, tracer: Tracer, path: str, entry: LayerClass, leaf: bool, params: list[ParamSpec]
+    ) -> tuple[Callable[..., None], Callable[..., Any]]:
+        given: list[Any] = []
 
-def _layer_hooks(
-    tracer: Tracer, path: str, entry: LayerClass, leaf: bool, params: list[ParamSpec]
-) -> tuple[Callable[..., None], Callable[..., Any]]:
-    def before(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        tracer.enter(path)
-        tracer.quiet += leaf
+        def before(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if leaf and not tracer.quiet:
+                given[:] = tracer.tensors((args, kwargs))
+                self.recorder.begin(tracer.upcoming, layer, args, kwargs)
+            tracer.enter(path)
+            tracer.quiet += leaf
 
-    def after(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
-        tracer.leave()
-        if not leaf:
-            return None
-        tracer.quiet -= 1
-        if tracer.quiet:
-            return None
-        inputs = tracer.tensors((args, kwargs))
-        attributes = read_attributes(layer, entry)
-        return tracer.record(path or "model", entry.kind, type(layer).__name__, inputs, result, attributes, params)
+        def after(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+            tracer.leave()
+            if not leaf:
+                return None
+            tracer.quiet -= 1
+            if tracer.quiet:
+                return None
+            attributes = read_attributes(layer, entry)
+            line = self._constructed.get(id(layer))
 
-    return before, after
+            def record(changed: Any) -> Any:
+                return tracer.record(path or "model", entry.kind, type(layer).__name__, given, changed, attributes, params, line)
+
+            return self._recorded(tracer, result, record)
+
+        return before, after
+
+
+@contextlib.contextmanager
+def _construction_lines() -> Iterator[list[tuple[nn.Layer, str]]]:
+    """Every layer that is made in the block, with the line of the model's code that makes it."""
+    found: list[tuple[nn.Layer, str]] = []
+    original = nn.Layer.__init__
+
+    def noted(layer: nn.Layer, *args: Any, **kwargs: Any) -> None:
+        original(layer, *args, **kwargs)
+        if line := user_line(_INTERNAL):
+            found.append((layer, line))
+
+    nn.Layer.__init__ = noted
+    try:
+        yield found
+    finally:
+        nn.Layer.__init__ = original
 
 
 def bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

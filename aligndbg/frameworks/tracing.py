@@ -50,6 +50,16 @@ class Tracer:
         """Path of the innermost module at work, `""` in the model's own forward."""
         return self._modules[-1] if self._modules else ""
 
+    @property
+    def upcoming(self) -> int:
+        """Index of the next call, if what runs now turns out to be one."""
+        return len(self._calls)
+
+    @property
+    def latest(self) -> Call:
+        """The call that was recorded last."""
+        return self._calls[-1]
+
     def enter(self, path: str) -> None:
         self._modules.append(path)
 
@@ -104,6 +114,7 @@ class Tracer:
         result: Any,
         attributes: Mapping[str, Attribute],
         params: Sequence[ParamSpec],
+        constructed: str | None = None,
     ) -> Any:
         """A layer or op has made `result`; what the model goes on with, which is `result` unless `on_call` gave something else."""
         outputs = self.tensors(result)
@@ -122,6 +133,7 @@ class Tracer:
             attributes=attributes,
             params=tuple(params),
             source=user_line(self._internal),
+            constructed=constructed,
         )
         self._calls.append(call)
         with self.silence():

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aligndbg.core.layers import Attribute, Call, ParamSpec, TensorRef, TensorSpec, Trace
+from aligndbg.core.program import Param, Ref, Step
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ class LoadFile:
 
 @dataclass(frozen=True)
 class GetState:
-    """Answered by one `StateEntry` for each tensor, then `Done`."""
+    """Answered by one `StateEntry` for each tensor, then `Done`. `names` are those that are wanted, () for all."""
+
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,29 @@ class Run:
 @dataclass(frozen=True)
 class Forced:
     """The slots that follow take the place of the outputs that were captured last; where there are none, those stay."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Keep these calls of the next forward for `Attempt`, and drop what was kept. Only a failure is answered."""
+
+    calls: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Carry out a program on what was recorded; its arrays are the slots that follow. Answered by an `Outcome`."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class PatchCall:
+    """From now on call `call` gives what the program gives, whose arrays are the slots that follow; its own again where there are
+    no steps. Only a failure is answered."""
+
+    call: int
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +161,13 @@ class Captured:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """The slots that follow are a program's outputs; with a `refusal` it could not be carried out, and that says why."""
+
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
 class Traced:
     """A forward is finished; the slots that follow are the model's outputs. `seconds` is its wall time without
     waiting for the app."""
@@ -163,12 +196,16 @@ Message = (
     | Save
     | Run
     | Forced
+    | Record
+    | Attempt
+    | PatchCall
     | Export
     | Sync
     | Stage
     | Done
     | StateEntry
     | Captured
+    | Outcome
     | Traced
     | Failed
 )
@@ -189,12 +226,29 @@ def decode(data: bytes) -> tuple[Message, tuple[Slot, ...]]:
     if kind is None:
         raise ValueError(f"unknown message {envelope['type']!r}")
     body = envelope["body"]
-    message = Traced(_trace(body["trace"]), body["seconds"]) if kind is Traced else kind(**{k: _frozen(v) for k, v in body.items()})
+    message: Message
+    if kind is Traced:
+        message = Traced(_trace(body["trace"]), body["seconds"])
+    else:
+        message = kind(**{key: _steps(value) if key == "steps" else _frozen(value) for key, value in body.items()})
     return message, tuple(Slot(offset, tuple(shape), dtype) for offset, shape, dtype in envelope.get("slots", ()))
 
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _steps(body: list[Any]) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            step["kind"],
+            tuple(Ref(**ref) for ref in step["inputs"]),
+            step["attributes"],
+            tuple(Param(**param) for param in step["params"]),
+            step["call"],
+        )
+        for step in body
+    )
 
 
 def _trace(body: Mapping[str, Any]) -> Trace:
@@ -218,6 +272,7 @@ def _call(body: Mapping[str, Any]) -> Call:
         attributes=attributes,
         params=tuple(_param(param) for param in body["params"]),
         source=body["source"],
+        constructed=body["constructed"],
     )
 
 
