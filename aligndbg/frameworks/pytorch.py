@@ -8,7 +8,7 @@ import inspect
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +126,10 @@ class TorchFramework:
         notes = [f"the checkpoint has no {name!r}" for name in own.keys() - shared if not name.endswith("num_batches_tracked")]
         return sorted(notes) + sorted(f"the model has no {name!r}, which the checkpoint holds" for name in state.keys() - shared)
 
-    def state(self, emit: Callable[[str, Array], None]) -> None:
+    def state(self, emit: Callable[[str, Array], None], names: Collection[str] = ()) -> None:
         for name, tensor in self.model.state_dict().items():
-            emit(name, self.to_numpy(tensor))
+            if not names or name in names:
+                emit(name, self.to_numpy(tensor))
 
     def set_state(self, name: str, value: Array) -> None:
         with torch.no_grad():
@@ -172,6 +173,8 @@ class TorchFramework:
         for path, module in self.model.named_modules():
             entry, own_forward = entry_for(type(module), ("torch.nn", "torch.ao.nn"), TORCH_LAYERS)
             name = type(module).__name__
+            # A forward put on the instance is the model's own code, as a subclass's is.
+            own_forward = own_forward and "forward" not in vars(module)
             leaf = own_forward and name not in CONTAINERS and (not any(module.children()) or name in COMPOSITES)
             if inside is not None and path.startswith(inside):
                 continue
