@@ -8,12 +8,14 @@ from typing import TextIO
 
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
+from aligndbg.report.findings import News, finding_line
 from aligndbg.report.terminal import encodable
 from aligndbg.report.text import environment_text
 from aligndbg.report.visible import visible
 from aligndbg.workflows.events import (
     Downloading,
     Event,
+    FindingMade,
     LayerDiffed,
     LayersPaired,
     Notice,
@@ -65,6 +67,8 @@ def sentence(event: Event) -> str:
             return f"layers: {paired} paired, {len(layers) - paired} unpaired"
         case WeightsPlanned(plan):
             return f"weights: {len(plan.rules)} tensors mapped, {len(plan.unfilled)} unfilled, {len(plan.unused)} unused"
+        case FindingMade(finding):
+            return finding_line(finding)
         case RunEnded(report):
             return f"done in {report.timing.total_s:.1f} s" if report.timing else "done"
         case _:
@@ -77,17 +81,18 @@ def amount(done: int, total: int) -> str:
 
 
 class PlainLines:
-    """One line a stage; a download speaks at each quarter, the layers once when all are compared."""
+    """One line a stage and one a kind of finding; a download speaks at each quarter, the layers once when all are compared."""
 
     def __init__(self, show: Show) -> None:
         self._show = show
         self._quarter = -1
         self._largest: dict[int, float] = {}
+        self._news = News()
 
     def show(self, event: Event) -> None:
         match event:
             case RunStarted(pair, description):
-                self._quarter, self._largest = -1, {}
+                self._quarter, self._largest, self._news = -1, {}, News()
                 self._show(f"{pair}: {description}" if description else pair)
             case Downloading(name, done, total):
                 quarter = 4 * done // total if total else 0
@@ -96,6 +101,9 @@ class PlainLines:
                     self._show(f"  downloading {name}: {amount(done, total)}")
             case LayerDiffed(result):
                 self._largest[result.index] = _max_abs(result)
+            case FindingMade(finding):
+                if news := self._news.take(finding):
+                    self._show(f"  {news}")
             case RunEnded():
                 if self._largest:
                     self._show(f"  {len(self._largest)} layers compared, largest max|d| {figure(max(self._largest.values()))}")
@@ -137,6 +145,8 @@ class LogLines:
                 if result.propagated:
                     text += f", max|d| {figure(result.propagated.stats.max_abs)}"
                 level = "WARNING" if result.mismatch else "INFO"
+            case FindingMade():
+                level = "WARNING"
             case RunEnded(report):
                 text = f"{text}: {report.headline}"
             case RunFailed(error):

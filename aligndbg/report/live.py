@@ -8,12 +8,15 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
+from aligndbg.core.findings import Status
+from aligndbg.report.findings import News
 from aligndbg.report.lines import amount, sentence
 from aligndbg.report.terminal import encodable
 from aligndbg.report.visible import visible
 from aligndbg.workflows.events import (
     Downloading,
     Event,
+    FindingMade,
     LayerDiffed,
     LayersPaired,
     Notice,
@@ -38,7 +41,7 @@ BAR = 24
 
 
 class LiveDisplay:
-    """The rows of a run vanish when it ends; its warnings stay above them."""
+    """The rows of a run vanish when it ends; its warnings and findings stay above them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -48,6 +51,7 @@ class LiveDisplay:
         self._waiting: set[int] = set()
         self._total = 0
         self._largest = 0.0
+        self._news = News()
 
     def show(self, event: Event) -> None:
         match event:
@@ -76,6 +80,9 @@ class LiveDisplay:
                     self._largest = max(self._largest, result.propagated.stats.max_abs)
                 count = self._total - len(self._waiting)
                 self._row("layers", f"{count} of {self._total}, largest max|d| {figure(self._largest)}", count, self._total)
+            case FindingMade(finding):
+                if news := self._news.take(finding):
+                    self._print(news, "yellow" if finding.status is Status.WARNING else "bold red")
             case RunEnded() | RunFailed():
                 self.close()
 
@@ -86,7 +93,7 @@ class LiveDisplay:
 
     def _restart(self) -> None:
         self.close()
-        self._rows, self._waiting, self._total, self._largest = {}, set(), 0, 0.0
+        self._rows, self._waiting, self._total, self._largest, self._news = {}, set(), 0, 0.0, News()
         columns = (TextColumn("{task.description}", style="bold", markup=False), _State(self._stream))
         self._progress = Progress(
             *columns,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from aligndbg.core.findings import Status
+from aligndbg.report.findings import MARKS, UNKNOWN, Group, change, counts_text, grouped, place_text
 from aligndbg.report.text import class_text, environment_text, output_text, row_note, rows_to_show, some_of, weights_text
 from aligndbg.report.visible import visible
 from aligndbg.workflows.headline import notices_by_weight
@@ -12,6 +14,12 @@ from aligndbg.workflows.report_model import LayerReport, OutputReport, Report
 from aligndbg.workflows.wording import figure, shape_text, share, verdict_text
 
 MOST_ROWS = 20
+
+MOST_FINDINGS = 8
+"""Open in the comment; what is beyond is folded away."""
+
+MOST_LAYERS = 4
+"""Named of those that share a finding."""
 
 
 def markdown(reports: Sequence[Report]) -> str:
@@ -48,6 +56,7 @@ def _report(report: Report) -> Iterator[str]:
         yield f"\n{prose(report.error['hint'])}"
     first, notices = notices_by_weight(report)
     yield from (f"\n**▲ {prose(notice)}**" for notice in first)
+    yield from _findings(report)
     facts = [
         ("output", output_text(report.output) if report.output else ""),
         ("weights", weights_text(report.weights) if report.weights else ""),
@@ -70,6 +79,41 @@ def _report(report: Report) -> Iterator[str]:
         yield "\n<details><summary>top-5</summary>\n"
         yield _top5(report.output)
         yield "\n</details>"
+
+
+def _findings(report: Report) -> Iterator[str]:
+    """A list of the causes; the warnings, and a long rest, folded away."""
+    groups = grouped(report.findings)
+    if not groups:
+        return
+    yield f"\n#### Findings: {counts_text(groups)}\n"
+    causes = [group for group in groups if group.first.status is not Status.WARNING]
+    shown = [_finding(group) for group in causes[:MOST_FINDINGS]]
+    if shown:
+        yield "\n".join(shown)
+    rest = groups[len(shown) :]
+    if rest:
+        yield f"\n<details><summary>{counts_text(rest)}{' more' if len(causes) > len(shown) else ''}</summary>\n"
+        yield "\n".join(map(_finding, rest))
+        yield "\n</details>"
+
+
+def _finding(group: Group) -> str:
+    finding = group.first
+    others = [code(layer) for layer in group.layers[1:MOST_LAYERS]]
+    left = len(group.layers) - 1 - len(others)
+    also = ", ".join(others) + (f" and {left} more" if left else "")
+    named = f" ({prose(finding.id)})" if finding.id != UNKNOWN else ""
+    lines = [
+        f"- **{MARKS[finding.status]}: {code(finding.layer)}**{named}: {prose(finding.message)}",
+        f"  fix: {' '.join(code(part) for part in (place_text(finding.source), change(finding)) if part)}"
+        if change(finding)
+        else "",
+        f"  {prose(group.proof)}" if group.proof else "",
+        *(f"  hint: {prose(hint)}" for hint in finding.hints),
+        f"  also at {also}" if also else "",
+    ]
+    return "  \n".join(line for line in lines if line)
 
 
 def _row(layer: LayerReport, first: str | None) -> list[str]:

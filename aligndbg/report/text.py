@@ -1,4 +1,4 @@
-"""The report of one pair as a person reads it: the headline first, then what stands behind it."""
+"""The report of one pair as a person reads it: the headline, what is wrong and why, then what stands behind it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from aligndbg.core.verdict import Verdict
 from aligndbg.errors import AligndbgError, ChildDied
 from aligndbg.report.document import BLANK, Block, Column, Document, Row, Span, Style, Table, field, line
+from aligndbg.report.findings import findings_blocks
 from aligndbg.workflows.headline import COUNTED, agreement, notices_by_weight
 from aligndbg.workflows.report_model import ClassScore, LayerReport, OutputReport, Report, WeightsReport
 from aligndbg.workflows.wording import GUIDE_TOLERANCE, figure, shape_text, share, tolerance_text, verdict_text
@@ -120,6 +121,9 @@ def _blocks(report: Report, most_rows: int) -> Iterator[Block]:
         if name != "message" and text.strip():
             yield from _error_field(name, text)
     yield BLANK
+    if report.findings:
+        yield from findings_blocks(report.findings)
+        yield BLANK
     if report.environment:
         yield field("environment", environment_text(report.environment))
     if report.weights:

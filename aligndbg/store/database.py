@@ -23,6 +23,10 @@ MIGRATIONS = (
     CREATE TABLE sides    (seq INTEGER PRIMARY KEY, side TEXT NOT NULL, data BLOB NOT NULL);
     CREATE TABLE weights  (seq INTEGER PRIMARY KEY, source TEXT NOT NULL, sha256 TEXT NOT NULL, data BLOB NOT NULL);
     """,
+    """
+    CREATE TABLE findings (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, layer TEXT NOT NULL, status TEXT NOT NULL,
+                           data BLOB NOT NULL);
+    """,
 )
 """Step k takes a database from schema k to k + 1. A step is never edited once released; a new one is added."""
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from aligndbg.core.findings import Finding
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
 from aligndbg.store.text import encode_with
@@ -43,7 +44,7 @@ class PairedLayers:
     layers: tuple[LayerPair, ...]
 
 
-Entry = SideEnvironment | StoredNotice | WeightsSource | WeightPlan | PairedLayers | LayerResult
+Entry = SideEnvironment | StoredNotice | WeightsSource | WeightPlan | PairedLayers | LayerResult | Finding
 
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 
@@ -54,6 +55,7 @@ def encode(value: Entry | LayerPair) -> bytes:
 
 decode_pair = msgspec.msgpack.Decoder(LayerPair).decode
 decode_result = msgspec.msgpack.Decoder(LayerResult).decode
+decode_finding = msgspec.msgpack.Decoder(Finding).decode
 decode_plan = msgspec.msgpack.Decoder(WeightPlan).decode
 decode_side = msgspec.msgpack.Decoder(SideEnvironment).decode
 decode_notice = msgspec.msgpack.Decoder(StoredNotice).decode

@@ -31,6 +31,7 @@ DECODERS: dict[str, Callable[[bytes], entries.Entry]] = {
     "weights": entries.decode_weights,
     "plans": entries.decode_plan,
     "results": entries.decode_result,
+    "findings": entries.decode_finding,
 }
 """The tables whose rows are each one entry of the stream."""
 

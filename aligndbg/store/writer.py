@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from aligndbg.core.findings import Finding
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import AligndbgError, CannotPair, ChildDied, EnvironmentFault
@@ -123,6 +124,11 @@ class SessionWriter:
             max_abs=result.propagated.stats.max_abs if result.propagated else None,
             data=entries.encode(result),
         )
+
+    def write_finding(self, finding: Finding) -> None:
+        """A later one of the same id and layer supersedes the earlier one; both stay in the stream."""
+        status = str(finding.status)
+        self._insert("findings", id=finding.id, layer=finding.layer, status=status, data=entries.encode(finding))
 
     def keep(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep tensors: `inputs`, or the call paths of layers worth a second look."""

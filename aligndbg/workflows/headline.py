@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from aligndbg.core.findings import Finding, Status
 from aligndbg.core.verdict import Verdict
 from aligndbg.workflows.report_model import LayerReport, OutputReport, Report, SensitivityReport
 from aligndbg.workflows.wording import GUIDE_TOLERANCE, figure, shape_text, tolerance_text
@@ -14,14 +15,20 @@ COUNTED = (Verdict.BORN, Verdict.UNPAIRED, Verdict.SHAPE, Verdict.NAN, Verdict.E
 
 
 def headline(
-    pair: str, verdict: str, layers: Sequence[LayerReport] = (), output: OutputReport | None = None, error: str = ""
+    pair: str,
+    verdict: str,
+    layers: Sequence[LayerReport] = (),
+    output: OutputReport | None = None,
+    error: str = "",
+    findings: Sequence[Finding] = (),
 ) -> str:
-    """One line without its end. `error` is the message of a run that came to no comparison."""
+    """One line without its end. `error` is the message of a run that came to no comparison. The first mismatching layer is named
+    with its cause, where that is found."""
     match verdict:
         case "aligned":
             return f"{pair}: aligned — {', '.join((agreement(layers), *_alone(layers), *_result(output)))}"
         case "mismatch":
-            return f"{pair}: mismatch — {', '.join((_break(layers), *counts(layers), *_result(output)))}"
+            return f"{pair}: mismatch — {', '.join((_break(layers, findings), *counts(layers), *_result(output)))}"
         case "cannot-pair":
             return f"{pair}: cannot be paired — {_one_line(error).removeprefix('the two models cannot be paired: ')}"
         case _:
@@ -81,11 +88,13 @@ def _alone(layers: Sequence[LayerReport]) -> list[str]:
     return [f"{alone} unpaired"] if alone else []
 
 
-def _break(layers: Sequence[LayerReport]) -> str:
+def _break(layers: Sequence[LayerReport], findings: Sequence[Finding]) -> str:
     first = first_mismatch(layers)
     if first is None:
         return "every layer agrees but the output does not"
-    return f"breaks first at {first.torch or first.paddle} ({wrong_with(first)})"
+    paths = [path for path in (first.torch, first.paddle) if path is not None]
+    causes = [finding.id for finding in findings if finding.status is Status.FOUND and finding.layer in paths]
+    return f"breaks first at {paths[0]} ({', '.join([*causes[:1], wrong_with(first)])})"
 
 
 def _result(output: OutputReport | None) -> list[str]:

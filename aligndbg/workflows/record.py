@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from aligndbg import errors
+from aligndbg.core.findings import Finding
 from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import AligndbgError, ChildDied, EnvironmentFault
 from aligndbg.store import entries
@@ -18,6 +19,7 @@ from aligndbg.store.writer import SessionWriter
 from aligndbg.weights.plan import WeightPlan
 from aligndbg.workflows.events import (
     Event,
+    FindingMade,
     LayerDiffed,
     LayersPaired,
     Notice,
@@ -108,6 +110,8 @@ def _store(event: Event, writer: SessionWriter) -> None:
             writer.write_layers(layers)
         case LayerDiffed(result):
             writer.write_result(result)
+        case FindingMade(finding):
+            writer.write_finding(finding)
         case RunEnded(report):
             writer.finish(to_json(report))
         case RunFailed(error):
@@ -128,6 +132,8 @@ def _event(entry: entries.Entry) -> Event:
             return LayersPaired(layers)
         case LayerResult():
             return LayerDiffed(entry)
+        case Finding():
+            return FindingMade(entry)
 
 
 def _error(failure: Failure) -> AligndbgError:

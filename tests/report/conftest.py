@@ -9,9 +9,11 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.stats import DiffStats
 from aligndbg.core.verdict import Verdict
 from aligndbg.workflows.headline import headline
@@ -118,6 +120,86 @@ def broken() -> Report:
     )
 
 
+def finding(layer: str, id: str = "epsilon", **fields: Any) -> Finding:
+    """A BatchNorm of another epsilon, found by trying torch's, but for `fields`."""
+    made = Finding(
+        id,
+        layer,
+        layer,
+        "paddle",
+        f"{layer} adds epsilon 1e-3 to the variance, torch 1e-5",
+        "pass epsilon=1e-05",
+        Proof(0.031, 0.0, "attribute"),
+        source="models/mine/paddle_model.py:57",
+        old="epsilon=0.001",
+        new="epsilon=1e-05",
+    )
+    return replace(made, **fields)
+
+
+CEIL = finding(
+    "features.2",
+    "ceil-mode",
+    message="the pool rounds the size of its output down, torch's rounds it up",
+    fix="pass ceil_mode=True",
+    evidence=Proof(None, 0.0, "attribute"),
+    old="ceil_mode=False",
+    new="ceil_mode=True",
+)
+
+MISSING = finding(
+    "features.3.squeeze_activation",
+    "activation-missing",
+    paddle_layer=None,
+    message="torch has a ReLU here, Paddle has none",
+    fix="apply F.relu to what features.3.squeeze gives",
+    evidence=Proof(0.71, 1.2e-8, "experiment"),
+    source=str(Path.cwd() / "models/mine/paddle_model.py:61"),
+    old="",
+    new="",
+)
+
+UNKNOWN = finding(
+    "features.3.expand3x3",
+    "unknown",
+    message="nothing that was tried explains the difference",
+    fix="",
+    evidence=Proof(13.28, None, "experiment"),
+    status=Status.UNKNOWN,
+    source=None,
+    old="",
+    new="",
+    hints=("its output has 12 NaN and 3 Inf", "torch's weight with two axes exchanged comes near: max|d| 0.02"),
+)
+
+FINDINGS = (
+    finding("classifier.1", status=Status.WARNING, evidence=Proof(None, None, "attribute")),
+    UNKNOWN,
+    CEIL,
+    MISSING,
+    *(finding(f"features.4.layer{k}", evidence=Proof(0.031 + k / 100, k * 1e-9, "attribute")) for k in range(24)),
+    *(
+        finding(
+            f"features.{k}",
+            "dropout-p",
+            message=f"Paddle drops 0.{k} of its inputs, torch 0.5",
+            status=Status.WARNING,
+            old=f"p=0.{k}",
+            new="p=0.5",
+            evidence=Proof(None, None, "attribute"),
+        )
+        for k in range(1, 9)
+    ),
+)
+"""As a run makes them: each kind, one of them at many layers, and more warnings than are told."""
+
+
+@pytest.fixture
+def found(broken: Report) -> Report:
+    said = headline(broken.pair, "mismatch", broken.layers, broken.output, findings=FINDINGS)
+    return replace(broken, headline=said, findings=FINDINGS)
+
+
 @pytest.fixture
 def cannot_pair() -> Report:
     message = "no layer of GoogLeNet's inception blocks has a partner: Paddle's has no BatchNorm (57 of torch's 199 calls)"
@@ -157,7 +239,16 @@ def hostile() -> Report:
         error={"hint": HOSTILE, HOSTILE: HOSTILE},
         session=HOSTILE,
         first_mismatch=HOSTILE,
+        findings=(
+            *(hostile_finding(status) for status in Status),
+            replace(hostile_finding(Status.FOUND), layer=f"{HOSTILE}2", old="", new=""),
+        ),
     )
+
+
+def hostile_finding(status: Status) -> Finding:
+    proof = Proof(1.0, float("nan"), "experiment")
+    return Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, proof, status, HOSTILE, HOSTILE, HOSTILE, (HOSTILE,))
 
 
 @pytest.fixture

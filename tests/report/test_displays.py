@@ -7,11 +7,13 @@ import re
 import select
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.layers import Call, LayerPair, TensorSpec
 from aligndbg.core.stats import Diff, DiffDetail, DiffStats, TensorStats
 from aligndbg.core.verdict import LayerResult, Verdict
@@ -95,6 +97,66 @@ def test_log_lines(aligned: Report) -> None:
     assert "WARNING tiny: layer features.1: born, max|d| 0.71" in said
     assert "WARNING tiny: the weights are random (download them)" in said
     assert said[-1] == "ERROR tiny: no such pair"
+
+
+EPSILON = Finding(
+    "epsilon",
+    "bn0",
+    "bn0",
+    "paddle",
+    "bn0 adds another epsilon",
+    "",
+    Proof(None, None, "attribute"),
+    Status.WARNING,
+    old="epsilon=1e-3",
+    new="epsilon=1e-5",
+)
+CAUSE = replace(EPSILON, status=Status.FOUND, evidence=Proof(0.03, 0.0, "attribute"))
+
+
+def _findings() -> list[events.Event]:
+    """Two layers of one fault, which is suspected first and known later."""
+    warned = [events.FindingMade(replace(EPSILON, layer=f"bn{k}")) for k in range(2)]
+    found = [events.FindingMade(replace(CAUSE, layer=f"bn{k}")) for k in range(2)]
+    return [events.RunStarted("tiny", "", ""), *warned, *found]
+
+
+def test_a_kind_of_finding_is_told_once_while_the_run_goes_on() -> None:
+    shown: list[str] = []
+    display = PlainLines(shown.append)
+    told = ["tiny", "  warning: bn0: epsilon: bn0 adds another epsilon", "  found: bn0: epsilon: bn0 adds another epsilon"]
+    for event in _findings():
+        display.show(event)
+    assert shown == told
+    for event in _findings():
+        display.show(event)
+    assert shown == [*told, *told], "another run tells its own"
+
+
+def test_the_log_has_every_finding() -> None:
+    shown: list[str] = []
+    display = LogLines(shown.append)
+    for event in _findings():
+        display.show(event)
+    said = [line.partition("Z ")[2] for line in shown[1:]]
+    assert [line.split(": epsilon")[0] for line in said] == [
+        "WARNING tiny: warning: bn0",
+        "WARNING tiny: warning: bn1",
+        "WARNING tiny: found: bn0",
+        "WARNING tiny: found: bn1",
+    ]
+
+
+def test_findings_stay_above_the_live_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = io.StringIO()
+    display = LiveDisplay(stream)
+    for event in _findings():
+        display.show(event)
+    display.close()
+    assert stream.getvalue().count("found: bn0: epsilon: bn0 adds another epsilon") == 1
+    assert stream.getvalue().count("warning: bn0: epsilon") == 1
+    assert "bn1" not in stream.getvalue()
 
 
 def test_auto(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aligndbg.core.findings import Finding, Proof
 from aligndbg.core.layers import Call, LayerPair, TensorSpec
 from aligndbg.core.verdict import LayerResult, Verdict
 from aligndbg.errors import ChildDied
@@ -125,6 +126,7 @@ def test_displays(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         events.WeightsReady(HOSTILE, HOSTILE),
         events.LayersPaired((LayerPair(0, call, call, HOSTILE, HOSTILE),)),
         events.LayerDiffed(LayerResult(0, Verdict.ERROR, True, note=HOSTILE)),
+        events.FindingMade(Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, Proof(1.0, 0.0, "experiment"))),
         events.RunFailed(ChildDied(HOSTILE, HOSTILE, HOSTILE)),
     ):
         display.show(event)

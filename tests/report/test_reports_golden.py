@@ -15,7 +15,7 @@ from aligndbg.report.text import report_document
 from aligndbg.workflows.report_model import Report
 
 Golden = Callable[[str, str], None]
-NAMES = ["aligned", "broken", "cannot_pair", "failed", "hostile"]
+NAMES = ["aligned", "broken", "found", "cannot_pair", "failed", "hostile"]
 
 
 @pytest.fixture(params=NAMES)
@@ -44,8 +44,8 @@ def test_several_pairs(aligned: Report, broken: Report, cannot_pair: Report, fai
 
 
 @pytest.mark.parametrize("width", [44, 60, 80, 120, 200])
-def test_lines_fit_the_width(aligned: Report, broken: Report, width: int) -> None:
-    for report in (aligned, broken):
+def test_lines_fit_the_width(aligned: Report, found: Report, width: int) -> None:
+    for report in (aligned, found):
         for line in plain(report_document(report), width).splitlines():
             one_long_word = line.startswith("session ") and width <= 60
             assert cell_len(line) <= width or one_long_word

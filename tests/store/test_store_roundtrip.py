@@ -231,6 +231,23 @@ def test_older_schema_is_migrated_without_touching_the_file(
     connection.close()
 
 
+def test_a_session_from_before_there_were_findings_opens(
+    tmp_path: Path, pair: PairSpec, results: list[LayerResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(database, "MIGRATIONS", database.MIGRATIONS[:1])
+        older.setattr(database, "SCHEMA", 1)
+        older.setattr("aligndbg.store.snapshot.SCHEMA", 1)
+        writer = SessionWriter.create(tmp_path, pair, {})
+        writer.write_result(results[0])
+        writer.close()
+    before = (writer.path / "results.db").read_bytes()
+    assert json.loads((writer.path / "session.json").read_bytes())["schema"] == 1
+    with open_session(writer.path) as session:
+        assert list(session.stream()) == [results[0]]
+    assert (writer.path / "results.db").read_bytes() == before
+
+
 def test_newer_database_is_refused(tmp_path: Path, pair: PairSpec) -> None:
     writer = SessionWriter.create(tmp_path, pair, {})
     writer.finish(REPORT)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.stats import DiffStats
 from aligndbg.core.verdict import Verdict
 from aligndbg.workflows.headline import headline, insensitivity, notices_by_weight
@@ -54,6 +55,22 @@ def test_where_it_breaks(row: LayerReport, said: str) -> None:
     assert headline("net", "mismatch", [OK, DROPOUT, row, inherited, inherited], NOT_MET) == (
         f"net: mismatch — breaks first at {said}, 2 inherited, output max|d| 0.71 (1e-4 not met)"
     )
+
+
+def test_the_cause_of_the_first_mismatch_is_named() -> None:
+    pool = _row(3, Verdict.BORN, True, "pool", "p.pool")
+    rows = [OK, pool, _row(4, Verdict.BORN, True, "bn", "bn")]
+    cause = Finding("ceil-mode", "pool", "p.pool", "paddle", "", "", Proof(0.71, 0.0, "attribute"))
+
+    def said(*findings: Finding) -> str:
+        return headline("net", "mismatch", rows, NOT_MET, findings=findings)
+
+    plain = "net: mismatch — breaks first at pool (max|d| 0.71), 2 born, output max|d| 0.71 (1e-4 not met)"
+    assert said() == plain
+    assert said(replace(cause, id="padding", status=Status.WARNING), replace(cause, layer="bn")) == plain
+    assert said(replace(cause, id="unknown", status=Status.UNKNOWN)) == plain
+    assert said(replace(cause, layer="bn"), cause, replace(cause, id="stride")) == plain.replace("(max", "(ceil-mode, max", 1)
+    assert said(replace(cause, layer="p.pool")) == plain.replace("(max", "(ceil-mode, max", 1)
 
 
 def test_only_the_output_differs() -> None:

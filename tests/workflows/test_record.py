@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.layers import Call, LayerPair, TensorSpec
 from aligndbg.core.stats import Diff, DiffDetail, DiffStats, TensorStats
 from aligndbg.core.verdict import LayerResult, OnnxDiff, Verdict
@@ -18,6 +19,7 @@ from aligndbg.weights.plan import WeightPlan, WeightRule
 from aligndbg.workflows.events import (
     Downloading,
     Event,
+    FindingMade,
     LayerDiffed,
     LayersPaired,
     Notice,
@@ -35,6 +37,32 @@ from aligndbg.workflows.report_model import ClassScore, LayerReport, OutputRepor
 PAIR = PairSpec("tiny", ModelSpec("m:f"), ModelSpec("m:f"), description="a tiny pair")
 RULE = WeightRule("fc.weight", "fc.weight", "transpose", "Linear stores [in, out]", (1, 0))
 STATS = DiffStats(0.71, 0.1, 0.2, 1.0, 0.9, 0.4, 0, 0, (0, 3, 1, 1))
+
+
+FOUND = Finding(
+    "epsilon",
+    "a",
+    "a",
+    "paddle",
+    "a adds 1e-3, torch 1e-5",
+    "pass epsilon=1e-05",
+    Proof(0.71, 0.0, "attribute"),
+    source="m.py:7",
+    old="epsilon=0.001",
+    new="epsilon=1e-05",
+)
+SUSPECTED = replace(FOUND, status=Status.WARNING, evidence=Proof(None, None, "attribute"))
+MISSING = replace(
+    FOUND,
+    id="unknown",
+    layer="b",
+    paddle_layer=None,
+    status=Status.UNKNOWN,
+    source=None,
+    old="",
+    new="",
+    hints=("one", "two"),
+)
 
 
 def _call(index: int, path: str) -> Call:
@@ -86,6 +114,9 @@ def _events(session: Path) -> list[Event]:
         LayerDiffed(LayerResult(0, Verdict.OK, False, _diff(1e-8))),
         LayerDiffed(LayerResult(1, Verdict.UNPAIRED, True, note="Paddle has no relu here")),
         LayerDiffed(LayerResult(0, Verdict.BORN, True, _diff(0.71), STATS, OnnxDiff(1e-7, 0.7), 2e-7, "paddle")),
+        FindingMade(SUSPECTED),
+        FindingMade(FOUND),
+        FindingMade(MISSING),
     ]
 
 
@@ -168,6 +199,32 @@ def test_a_damaged_report_names_the_file(tmp_path: Path) -> None:
 
 def test_json_round_trip() -> None:
     assert from_json(to_json(_report())) == _report()
+
+
+def test_a_killed_run_has_the_findings_it_showed(tmp_path: Path) -> None:
+    writer = SessionWriter.create(tmp_path, PAIR, {})
+    for event in record(_events(writer.path), writer):
+        if event == FindingMade(FOUND):
+            break
+    # Neither ended nor closed: what a dead process leaves.
+    with open_session(writer.path) as session:
+        assert [event.finding for event in replay(session) if isinstance(event, FindingMade)] == [SUSPECTED, FOUND]
+
+
+def test_findings_in_json() -> None:
+    measured = replace(FOUND, evidence=Proof(math.inf, math.nan, "experiment"))
+    report = replace(_report(), findings=(FOUND, SUSPECTED, MISSING, measured))
+    content = to_json(report)
+    assert b"NaN" not in content and b"Infinity" not in content
+    *same, told = from_json(content).findings
+    assert same == [FOUND, SUSPECTED, MISSING]
+    assert told == replace(FOUND, evidence=Proof(None, None, "experiment"))
+
+
+@pytest.mark.parametrize("key", ["", '"findings": [],'])
+def test_reports_from_before_there_were_findings_are_read(key: str) -> None:
+    content = f'{{{key}"aligndbg": "0.1.0", "pair": "p", "verdict": "mismatch", "exit_code": 1, "headline": "p: mismatch"}}'
+    assert from_json(content.encode()).findings == ()
 
 
 def test_nan_is_null_in_json_and_nan_again() -> None:
