@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aligndbg.core.kinds import MOVES_NOTHING, VIEW_LIKE
 from aligndbg.core.layers import Call, LayerPair
-from aligndbg.core.likeness import does_nothing
+from aligndbg.core.likeness import does_nothing, makes_weights, narrows
 from aligndbg.core.stats import Diff
 from aligndbg.core.tolerance import Tolerances
 from aligndbg.core.verdict import LayerResult, OnnxDiff, Verdict
@@ -43,6 +43,18 @@ class Upstream:
 
     compared: frozenset[int]
     alone: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A row without a partner and what leads from it to the compared rows that read it.
+
+    `end` is the first of the `ends`, which do not agree on torch's inputs; `alone` are the rows without a partner before them.
+    """
+
+    end: int
+    ends: tuple[int, ...]
+    alone: tuple[int, ...]
 
 
 class Judge:
@@ -87,7 +99,9 @@ class Judge:
             return LayerResult(index, verdict, False, note=row.reason)
         if does_nothing(call):
             return LayerResult(index, Verdict.UNPAIRED, False, note=f"{call.type} changes nothing in eval")
-        if call.kind in MOVES_NOTHING:
+        if makes_weights(call):
+            return LayerResult(index, Verdict.UNPAIRED, False, note="it prepares a weight; the layer that reads it is compared")
+        if not _matters(call):
             return LayerResult(index, Verdict.UNPAIRED, False, note=f"{call.type} computes nothing")
         readers = self._readers.get(index, ())
         if located := [reader for reader in readers if reader in self._evidence.local]:
@@ -95,6 +109,15 @@ class Judge:
         known = [reader for reader in readers if reader in self._evidence.diffs]
         differs = any(self.wrong(reader) for reader in known) if known else output_differs
         return LayerResult(index, Verdict.UNPAIRED, differs, note="" if differs else "what reads it agrees all the same")
+
+    def region(self, index: int) -> Region:
+        """Where the fault that is born in row `index` was measured; a compared row is its own end."""
+        if index in self._evidence.diffs:
+            return Region(index, (index,), ())
+        ends = [end for end in self._readers.get(index, ()) if end in self._evidence.local]
+        wrong = [end for end in ends if self.beyond(end, self._evidence.local[end])]
+        alone = frozenset[int]().union(*(self._upstream[end].alone for end in wrong))
+        return Region(min(wrong, default=index), tuple(sorted(wrong)), tuple(sorted(alone)))
 
     def wrong(self, index: int) -> bool:
         """Whether the row was compared and does not agree."""
@@ -188,6 +211,13 @@ class Judge:
         return "torch" if torch else "paddle"
 
 
+def _matters(call: Call) -> bool:
+    """Whether a call without a partner can explain a difference in values."""
+    if does_nothing(call) or makes_weights(call):
+        return False
+    return call.kind not in MOVES_NOTHING or narrows(call)
+
+
 def _paths(row: LayerPair) -> tuple[str, ...]:
     return tuple(call.path for call in (row.torch, row.paddle) if call is not None)
 
@@ -246,7 +276,7 @@ class _Flow:
                 continue
             producer = self._side(source)
             assert producer is not None
-            if source.match == "unpaired" and not does_nothing(producer) and producer.kind not in MOVES_NOTHING:
+            if source.match == "unpaired" and _matters(producer):
                 alone.add(source.index)
             todo += [ref.producer for ref in producer.inputs]
         return Upstream(frozenset(compared), frozenset(alone))

@@ -55,13 +55,29 @@ def alike(torch: Call, paddle: Call) -> bool:
 
 
 def does_nothing(call: Call) -> bool:
-    """Whether the call hands its input on, in eval. A Dropout in mode `downscale_in_infer` does not: it scales."""
+    """Whether the call hands its input on, in eval. A Dropout in mode `downscale_in_infer` does not: it scales; nor does one that
+    is left in training."""
     if call.kind in HARMLESS_IN_EVAL:
-        return call.attributes.get("mode") != "downscale_in_infer"
+        return call.attributes.get("mode") != "downscale_in_infer" and call.attributes.get("training") is not True
     if call.params or len(call.inputs) != 1 or len(call.outputs) != 1:
         return False
     keeps_shape = call.inputs[0].spec.shape == call.output.shape
     return call.kind == "concat" or (keeps_shape and call.kind in KEEPS_WHEN_SAME_SHAPE)
+
+
+def makes_weights(call: Call) -> bool:
+    """Whether the call reads parameters alone: its result is a weight, and the layer that reads it tells whether it is right."""
+    return bool(call.params) and not call.inputs
+
+
+def narrows(call: Call) -> bool:
+    """Whether the call converts to a dtype that cannot hold what it reads."""
+    return (
+        call.kind == "cast" and len(call.inputs) == 1 and call.output.dtype in _NARROW and call.inputs[0].spec.dtype not in _NARROW
+    )
+
+
+_NARROW = frozenset({"float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"})
 
 
 @dataclass(frozen=True, slots=True)

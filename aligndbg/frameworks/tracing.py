@@ -44,6 +44,7 @@ class Tracer:
         self._calls: list[Call] = []
         self._times: Counter[str] = Counter()
         self._made: dict[int, tuple[weakref.ref[Any], int, int]] = {}
+        self._made_of: dict[int, tuple[weakref.ref[Any], ParamSpec]] = {}
 
     @property
     def module(self) -> str:
@@ -95,15 +96,31 @@ class Tracer:
         inputs = self.tensors(arguments)
         if not inputs:
             return result
-        params = []
+        params, streams = [], []
         for place, tensor in enumerate(inputs):
-            if (param := self._params.get(id(tensor))) is not None:
-                axes = len(param.spec.shape)
-                role, layout = roles.get(id(tensor), (f"operand{place}", "abcdefgh"[:axes]))
-                params.append(dataclasses.replace(param, role=role, layout=layout_of(layout, axes)))
-        streams = [tensor for tensor in inputs if id(tensor) not in self._params]
+            param = self._params.get(id(tensor))
+            if param is None and (kind == "matmul" or id(tensor) in roles):
+                # The layer's weight all the same, laid out by the model's own code.
+                param = self._derived(tensor)
+            if param is None:
+                streams.append(tensor)
+                continue
+            axes = len(param.spec.shape)
+            role, layout = roles.get(id(tensor), (f"operand{place}", "abcdefgh"[:axes]))
+            if id(tensor) not in self._params:
+                layout = ""
+            params.append(dataclasses.replace(param, role=role, layout=layout_of(layout, axes) if layout else ""))
         path = f"{self.module}.{name}" if self.module else name
-        return self.record(path, kind, name, streams, result, attributes, params)
+        given = self.record(path, kind, name, streams, result, attributes, params)
+        if not streams and len(params) == 1:
+            for tensor in self.tensors(given):
+                self._made_of[id(tensor)] = (weakref.ref(tensor), params[0])
+        return given
+
+    def _derived(self, tensor: Any) -> ParamSpec | None:
+        """The one parameter that a tensor was made of, and of nothing else."""
+        made = self._made_of.get(id(tensor))
+        return made[1] if made is not None and made[0]() is tensor else None
 
     def record(
         self,
