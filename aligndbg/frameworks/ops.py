@@ -6,7 +6,7 @@ paddle.nn.functional and paddle.Tensor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aligndbg.core.layers import Attribute
@@ -50,6 +50,7 @@ _SYNONYMS: Mapping[str, str] = {
     "attention": "scaled_dot_product_attention",
     "leaky_relu": "",
     "hardtanh": "",
+    "threshold": "thresholded_relu",
 }
 _CANONICAL: Mapping[str, str] = {name: kind for kind, names in _SYNONYMS.items() for name in names.split()}
 
@@ -70,19 +71,25 @@ _ARGUMENTS: Mapping[str, str] = {
     "start_dim": "start_axis",
     "end_dim": "stop_axis",
     "perm": "axis",
-    "keepdim": "keepdim",
     "num_or_sections": "sections",
     "chunks": "sections",
-    "split_size": "split_size",
+    "split_size_or_sections": "split_size",
+    "num_groups": "groups",
+    "min_val": "min",
+    "max_val": "max",
+    "lambd": "threshold",
+    "dropout_p": "p",
+    "y": "other",
+    "use_input_stats": "batch_stats",
 }
 _SHOWN = frozenset(
-    "axis kernel_size stride padding dilation groups ceil_mode count_include_pad divisor_override output_size "
-    "epsilon momentum p mode "
-    "start_axis stop_axis sections split_size keepdim shape normalized_shape negative_slope alpha approximate "
-    "align_corners align_mode "
-    "scale_factor size value pad min max training other exponent is_causal".split()
+    "axis kernel_size stride padding dilation groups ceil_mode count_include_pad divisor_override output_size output_padding "
+    "epsilon momentum p mode batch_stats data_format "
+    "start_axis stop_axis sections split_size keepdim shape normalized_shape negative_slope alpha beta k threshold slope offset "
+    "lower upper approximate align_corners align_mode antialias upscale_factor downscale_factor padding_idx "
+    "scale_factor size value pad min max training other exponent is_causal scale transpose_x transpose_y".split()
 )
-_PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_size"})
+_PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_size", "output_padding"})
 
 PARAMETER_ROLES: Mapping[str, str] = {
     "weight": "weight",
@@ -117,12 +124,88 @@ def canonical_attributes(kind: str, arguments: Mapping[str, Any]) -> dict[str, A
             found["count_include_pad"] = not value
             continue
         name = _ARGUMENTS.get(name, name)
-        plain = plain_value(value)
+        if name == "other" and kind == "power":
+            name = "exponent"
+        plain = plain_value(_FLATTENED[name](value) if name in _FLATTENED else value)
         if name in _SHOWN and plain is not NotImplemented:
             found[name] = per_axis(plain, kind) if name in _PER_AXIS else plain
     if found.get("stride", 0) is None and "kernel_size" in found:
         found["stride"] = found["kernel_size"]
+    if kind in _OWN:
+        found |= _OWN[kind](arguments)
     return found
+
+
+def sizes(value: Any) -> Any:
+    """An output size in which None, an axis that keeps its size, is -1."""
+    return [-1 if size is None else size for size in value] if isinstance(value, (list, tuple)) else value
+
+
+def flat(value: Any) -> Any:
+    """Paddle's `[[0, 0], [0, 0], [top, bottom], [left, right]]` in one list."""
+    if isinstance(value, (list, tuple)) and any(isinstance(item, (list, tuple)) for item in value):
+        return [number for item in value for number in item]
+    return value
+
+
+def global_stats(use_global_stats: bool | None, training: bool) -> bool:
+    """Whether Paddle's batch norm uses its running statistics (paddle.nn.functional.batch_norm): False is honoured in eval too."""
+    return not training if use_global_stats is None else use_global_stats
+
+
+def _batch_norm(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    training = bool(arguments.get("training", False))
+    found: dict[str, Attribute] = {"batch_stats": not global_stats(arguments.get("use_global_stats"), training)}
+    if "epsilon" in arguments and isinstance(momentum := arguments.get("momentum"), float):
+        # Paddle's names: it keeps the share of the old value, torch that of the new one.
+        found["momentum"] = round(1.0 - momentum, 12)
+    return found
+
+
+def _has_bias(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    return {"bias": arguments["bias"] is not None} if "bias" in arguments else {}
+
+
+def _spread(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    unbiased, correction = arguments.get("unbiased"), arguments.get("correction")
+    return {"correction": float(1 if correction is None else correction) if unbiased is None else float(unbiased)}
+
+
+def _padding(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    """Paddle's paddings of all axes begin with the first axis (paddle.nn.functional.pad, `pad_from_left_axis`)."""
+    pad, mode = plain_value(arguments.get("pad")), arguments.get("mode", "constant")
+    rank = len(getattr(arguments.get("x"), "shape", ()))
+    if isinstance(pad, list) and len(pad) == 2 * rank and mode == "constant" and arguments.get("pad_from_left_axis"):
+        return {"pad": [number for axis in reversed(range(rank)) for number in pad[2 * axis : 2 * axis + 2]]}
+    return {}
+
+
+def _transpose(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    for one, other in (("dim0", "dim1"), ("axis0", "axis1")):
+        if one in arguments and other in arguments:
+            return {"swap": [arguments[one], arguments[other]]}
+    return {}
+
+
+def _conv(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    found = _has_bias(arguments)
+    padding = arguments.get("padding")
+    if isinstance(padding, str) and padding.upper() == "SAME" and "data_format" in arguments:
+        # Paddle convolves without dilation then (phi, UpdatePaddingAndDilation).
+        found["dilation"] = 1
+    return found
+
+
+_FLATTENED: Mapping[str, Callable[[Any], Any]] = {"output_size": sizes, "padding": flat}
+_OWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Attribute]]] = {
+    **{f"conv{transpose}{n}d": _conv for transpose in ("", "_transpose") for n in (1, 2, 3)},
+    "linear": _has_bias,
+    "batch_norm": _batch_norm,
+    "std": _spread,
+    "var": _spread,
+    "pad": _padding,
+    "transpose": _transpose,
+}
 
 
 def per_axis(value: Any, kind: str) -> Attribute:

@@ -31,33 +31,55 @@ from aligndbg.frameworks.tracing import Tracer
 _INTERNAL = (str(Path(torch.__file__).parent) + os.sep, str(Path(__file__).parent) + os.sep)
 
 _SIGNATURES: Mapping[str, str] = {
-    "conv1d": "input weight bias stride=1 padding=0 dilation=1 groups=1",
-    "conv2d": "input weight bias stride=1 padding=0 dilation=1 groups=1",
-    "conv3d": "input weight bias stride=1 padding=0 dilation=1 groups=1",
-    "conv_transpose2d": "input weight bias stride=1 padding=0 output_padding=0 groups=1 dilation=1",
-    "linear": "input weight bias",
-    "max_pool2d": "input kernel_size stride=None padding=0 dilation=1 ceil_mode=False",
-    "avg_pool2d": "input kernel_size stride=None padding=0 ceil_mode=False count_include_pad=True divisor_override=None",
+    **{f"conv{n}d": "input weight bias=None stride=1 padding=0 dilation=1 groups=1" for n in (1, 2, 3)},
+    **{f"conv_transpose{n}d": "input weight bias=None stride=1 padding=0 output_padding=0 groups=1 dilation=1" for n in (1, 2, 3)},
+    "linear": "input weight bias=None",
+    **{f"max_pool{n}d": "input kernel_size stride=None padding=0 dilation=1 ceil_mode=False" for n in (1, 2, 3)},
+    "avg_pool1d": "input kernel_size stride=None padding=0 ceil_mode=False count_include_pad=True",
+    **{
+        f"avg_pool{n}d": "input kernel_size stride=None padding=0 ceil_mode=False count_include_pad=True divisor_override=None"
+        for n in (2, 3)
+    },
+    "adaptive_avg_pool1d": "input output_size",
+    **{f"adaptive_max_pool{n}d": "input output_size" for n in (1, 2, 3)},
     "cat": "tensors dim=0",
     "concat": "tensors dim=0",
     "stack": "tensors dim=0",
     "flatten": "input start_dim=0 end_dim=-1",
-    "mean": "input dim=None keepdim=False",
-    "sum": "input dim=None keepdim=False",
+    **dict.fromkeys("mean sum max min amax amin prod argmax logsumexp".split(), "input dim=None keepdim=False"),
+    "std": "input dim=None unbiased=None keepdim=False",
+    "var": "input dim=None unbiased=None keepdim=False",
     "softmax": "input dim",
-    "squeeze": "input dim",
+    "log_softmax": "input dim",
+    "squeeze": "input dim=None",
     "unsqueeze": "input dim",
+    "permute": "input *dims",
+    "transpose": "input dim0 dim1",
+    "swapaxes": "input axis0 axis1",
+    "flip": "input *dims",
+    "roll": "input shifts dims=None",
+    "cumsum": "input dim",
+    "unbind": "input dim=0",
     "chunk": "input chunks dim=0",
     "split": "input split_size dim=0",
-    "clamp": "input min max",
+    "clamp": "input min=None max=None",
+    "clamp_min": "input min",
+    "clamp_max": "input max",
     "gelu": "input approximate='none'",
+    "softplus": "input beta=1 threshold=20",
+    "hardshrink": "input lambd=0.5",
+    "softshrink": "input lambd=0.5",
+    "pixel_shuffle": "input upscale_factor",
+    "pixel_unshuffle": "input downscale_factor",
+    "channel_shuffle": "input groups",
+    "scaled_dot_product_attention": "query key value attn_mask=None dropout_p=0.0 is_causal=False scale=None",
     "add": "input other",
     "mul": "input other",
     "sub": "input other",
     "div": "input other",
     "pow": "input exponent",
 }
-"""Arguments of functions written in C++, which `inspect` cannot see. Source: torch's documentation of each."""
+"""Arguments of functions written in C++, which `inspect` cannot see; `*` takes all that follow. Source: torch's documentation."""
 
 
 class TorchFramework:
@@ -271,7 +293,7 @@ def op_name(function: Any) -> str:
 
 def bind(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call by name, as far as their names are known."""
-    signature = _SIGNATURES.get(name.rstrip("_"))
+    signature = _SIGNATURES.get(name.strip("_"))
     if signature is None:
         try:
             bound = inspect.signature(function).bind(*args, **kwargs)
@@ -281,7 +303,12 @@ def bind(function: Any, name: str, args: Sequence[Any], kwargs: Mapping[str, Any
         return dict(bound.arguments)
     names = [argument.partition("=")[0] for argument in signature.split()]
     defaults = {name: ast.literal_eval(text) for name, _, text in (word.partition("=") for word in signature.split()) if text}
-    return {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+    given = list(args)
+    if names[-1].startswith("*"):
+        names[-1], place = names[-1][1:], len(names) - 1
+        rest = given[place:]
+        given[place:] = rest if len(rest) == 1 and isinstance(rest[0], Sequence) else [rest] if rest else []
+    return {**defaults, **dict(zip(names, given, strict=False)), **kwargs}
 
 
 def parameter_roles(kind: str, arguments: Mapping[str, Any]) -> dict[int, tuple[str, str]]:

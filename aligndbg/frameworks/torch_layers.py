@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aligndbg.frameworks.catalogue import LayerClass, Read
+from aligndbg.frameworks.ops import sizes
 
 CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Module"})
 COMPOSITES = frozenset({"MultiheadAttention"})
@@ -19,6 +20,10 @@ _NORM_STATE = _AFFINE | {
 }
 
 
+def _has_bias(layer: Any) -> bool:
+    return layer.bias is not None
+
+
 def _conv(kind: str, weight: str) -> LayerClass:
     attributes: dict[str, Read] = {
         "in_channels": "in_channels",
@@ -29,11 +34,24 @@ def _conv(kind: str, weight: str) -> LayerClass:
         "padding_mode": "padding_mode",
         "dilation": "dilation",
         "groups": "groups",
-        "bias": lambda layer: layer.bias is not None,
+        "bias": _has_bias,
     }
     if "transpose" in kind:
         attributes["output_padding"] = "output_padding"
     return LayerClass(kind, attributes, {"weight": ("weight", weight), "bias": ("bias", "c")})
+
+
+def _batch_stats(layer: Any) -> bool:
+    return layer.training or (layer.running_mean is None and layer.running_var is None)
+
+
+def _norm(kind: str, shape: Mapping[str, Read]) -> LayerClass:
+    affine: dict[str, Read] = {"affine": lambda layer: layer.weight is not None, "bias": _has_bias}
+    return LayerClass(kind, {**shape, "epsilon": "eps", **affine}, _AFFINE)
+
+
+def _adaptive(kind: str) -> LayerClass:
+    return LayerClass(kind, {"output_size": lambda layer: sizes(layer.output_size)})
 
 
 def _batch_norm() -> LayerClass:
@@ -44,7 +62,9 @@ def _batch_norm() -> LayerClass:
             "epsilon": "eps",
             "momentum": "momentum",
             "affine": "affine",
+            "bias": _has_bias,
             "track_running_stats": "track_running_stats",
+            "batch_stats": _batch_stats,
         },
         _NORM_STATE,
     )
@@ -72,7 +92,7 @@ def _avg_pool(kind: str) -> LayerClass:
 
 
 def _dropout() -> LayerClass:
-    return LayerClass("dropout", {"p": "p", "mode": lambda _: "upscale_in_train"})
+    return LayerClass("dropout", {"p": "p", "mode": lambda _: "upscale_in_train", "training": "training"})
 
 
 def _pad(mode: str) -> LayerClass:
@@ -103,13 +123,23 @@ TORCH_LAYERS: Mapping[str, LayerClass] = {
     **{f"BatchNorm{n}d": _batch_norm() for n in (1, 2, 3)},
     "SyncBatchNorm": _batch_norm(),
     **{
-        f"InstanceNorm{n}d": LayerClass("instance_norm", {"num_features": "num_features", "epsilon": "eps"}, _NORM_STATE)
+        f"InstanceNorm{n}d": LayerClass(
+            "instance_norm",
+            {
+                "num_features": "num_features",
+                "epsilon": "eps",
+                "affine": "affine",
+                "bias": _has_bias,
+                "batch_stats": lambda layer: layer.training or not layer.track_running_stats,
+            },
+            _NORM_STATE,
+        )
         for n in (1, 2, 3)
     },
     **{f"MaxPool{n}d": _max_pool(f"max_pool{n}d") for n in (1, 2, 3)},
     **{f"AvgPool{n}d": _avg_pool(f"avg_pool{n}d") for n in (1, 2, 3)},
-    **{f"AdaptiveAvgPool{n}d": LayerClass(f"adaptive_avg_pool{n}d", {"output_size": "output_size"}) for n in (1, 2, 3)},
-    **{f"AdaptiveMaxPool{n}d": LayerClass(f"adaptive_max_pool{n}d", {"output_size": "output_size"}) for n in (1, 2, 3)},
+    **{f"AdaptiveAvgPool{n}d": _adaptive(f"adaptive_avg_pool{n}d") for n in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{n}d": _adaptive(f"adaptive_max_pool{n}d") for n in (1, 2, 3)},
     **{name: _dropout() for name in ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")},
     **{f"ZeroPad{n}d": _pad("constant") for n in (1, 2, 3)},
     **{f"ConstantPad{n}d": _pad("constant") for n in (1, 2, 3)},
@@ -118,7 +148,7 @@ TORCH_LAYERS: Mapping[str, LayerClass] = {
     **{f"CircularPad{n}d": _pad("circular") for n in (1, 2, 3)},
     "Linear": LayerClass(
         "linear",
-        {"in_features": "in_features", "out_features": "out_features", "bias": lambda layer: layer.bias is not None},
+        {"in_features": "in_features", "out_features": "out_features", "bias": _has_bias},
         {"weight": ("weight", "oi"), "bias": ("bias", "c")},
     ),
     "Bilinear": LayerClass("bilinear", {}, {"weight": ("weight", "oij"), "bias": ("bias", "c")}),
@@ -127,9 +157,9 @@ TORCH_LAYERS: Mapping[str, LayerClass] = {
         {"num_embeddings": "num_embeddings", "embedding_dim": "embedding_dim", "padding_idx": "padding_idx"},
         {"weight": ("weight", "ve")},
     ),
-    "LayerNorm": LayerClass("layer_norm", {"normalized_shape": "normalized_shape", "epsilon": "eps"}, _AFFINE),
+    "LayerNorm": _norm("layer_norm", {"normalized_shape": "normalized_shape"}),
     "RMSNorm": LayerClass("rms_norm", {"normalized_shape": "normalized_shape", "epsilon": "eps"}, _AFFINE),
-    "GroupNorm": LayerClass("group_norm", {"groups": "num_groups", "num_channels": "num_channels", "epsilon": "eps"}, _AFFINE),
+    "GroupNorm": _norm("group_norm", {"groups": "num_groups", "num_channels": "num_channels"}),
     "LocalResponseNorm": LayerClass("local_response_norm", {"size": "size", "alpha": "alpha", "beta": "beta", "k": "k"}),
     "MultiheadAttention": LayerClass(
         "multihead_attention",
@@ -164,6 +194,10 @@ TORCH_LAYERS: Mapping[str, LayerClass] = {
     "SELU": LayerClass("selu"),
     "Softplus": LayerClass("softplus", {"beta": "beta", "threshold": "threshold"}),
     "Softsign": LayerClass("softsign"),
+    "Threshold": LayerClass("threshold", {"threshold": "threshold", "value": "value"}),
+    "RReLU": LayerClass("rrelu", {"lower": "lower", "upper": "upper", "training": "training"}),
+    "Hardshrink": LayerClass("hardshrink", {"threshold": "lambd"}),
+    "Softshrink": LayerClass("softshrink", {"threshold": "lambd"}),
     "Softmax": LayerClass("softmax", {"axis": "dim"}),
     "Softmax2d": LayerClass("softmax", {"axis": lambda _: -3}),
     "LogSoftmax": LayerClass("log_softmax", {"axis": "dim"}),
