@@ -1,0 +1,63 @@
+"""A layer or op computed in Paddle from its kind, attributes and parameters: what torch's call of that kind would compute.
+
+Diagnosis tries causes with it on recorded inputs: torch's attributes with Paddle's weights, say. Runs in the Paddle child only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import paddle
+
+from aligndbg.core.layers import Attribute
+from aligndbg.frameworks.paddle_perform_layers import LAYERS
+from aligndbg.frameworks.paddle_perform_operation import Operation
+from aligndbg.frameworks.paddle_perform_ops import OPS
+from aligndbg.frameworks.paddle_perform_resize import interpolate
+from aligndbg.frameworks.paddle_perform_window import WINDOWED
+
+Result = paddle.Tensor | list[paddle.Tensor]
+
+KINDS: Mapping[str, Callable[[Operation], Result]] = {**WINDOWED, **LAYERS, **OPS, "interpolate": interpolate}
+"""How each canonical kind is computed."""
+
+_LAST_CHANNELS = frozenset({"NLC", "NHWC", "NDHWC"})
+_HAS_CHANNELS = frozenset(WINDOWED) | frozenset(
+    "batch_norm sync_batch_norm instance_norm group_norm local_response_norm prelu interpolate pixel_shuffle pixel_unshuffle "
+    "channel_shuffle".split()
+)
+
+
+def perform(
+    kind: str,
+    inputs: Sequence[paddle.Tensor],
+    attributes: Mapping[str, Attribute],
+    params: Mapping[str, tuple[str, paddle.Tensor]],
+) -> Result:
+    """What torch's layer or op of `kind` makes of `inputs`, in their dtype; a list where it makes several tensors.
+
+    `attributes` are in normal form (core.attributes): a list with one number for each spatial axis, `padding` with (before, after)
+    of each. Those that a Paddle call records are taken too: `data_format`, `padding` `SAME`, a dropout's `mode`. A missing
+    attribute has torch's documented default. `params` maps roles to (layout, tensor) as core.layers.ParamSpec has them; the axes
+    may be in any order that the layout spells out.
+
+    Raises NotImplementedError, with a sentence, for a kind that is not known, or attributes that do not say enough.
+    """
+    if kind not in KINDS:
+        raise NotImplementedError(f"{kind} is not a kind that can be performed apart from its call")
+    turned = kind in _HAS_CHANNELS and attributes.get("data_format") in _LAST_CHANNELS
+    with paddle.no_grad():
+        if not turned:
+            return KINDS[kind](Operation(kind, inputs, attributes, params))
+        first = [channels_first(tensor) for tensor in inputs]
+        return channels_last(KINDS[kind](Operation(kind, first, attributes, params)))
+
+
+def channels_first(x: paddle.Tensor) -> paddle.Tensor:
+    axes = len(x.shape)
+    return x.transpose([0, axes - 1, *range(1, axes - 1)]) if axes > 2 else x
+
+
+def channels_last(x: paddle.Tensor) -> paddle.Tensor:
+    axes = len(x.shape)
+    return x.transpose([0, *range(2, axes), 1]) if axes > 2 else x
