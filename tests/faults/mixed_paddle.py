@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import paddle
 from paddle import nn
-from paddle.nn import functional as F  # noqa: N812
+from paddle.nn import functional as F
 
 
 class Mixed(nn.Layer):
