@@ -21,7 +21,7 @@ Result = paddle.Tensor | list[paddle.Tensor]
 KINDS: Mapping[str, Callable[[Operation], Result]] = {**WINDOWED, **LAYERS, **OPS, "interpolate": interpolate}
 """How each canonical kind is computed."""
 
-_LAST_CHANNELS = frozenset({"NLC", "NHWC", "NDHWC"})
+_LAST_CHANNELS = frozenset({"NLC", "NHWC", "NDHWC", "channels-last"})
 _HAS_CHANNELS = frozenset(WINDOWED) | frozenset(
     "batch_norm sync_batch_norm instance_norm group_norm local_response_norm prelu interpolate pixel_shuffle pixel_unshuffle "
     "channel_shuffle".split()
@@ -37,20 +37,29 @@ def perform(
     """What torch's layer or op of `kind` makes of `inputs`, in their dtype; a list where it makes several tensors.
 
     `attributes` are in normal form (core.attributes): a list with one number for each spatial axis, `padding` with (before, after)
-    of each. Those that a Paddle call records are taken too: `data_format`, `padding` `SAME`, a dropout's `mode`. A missing
-    attribute has torch's documented default. `params` maps roles to (layout, tensor) as core.layers.ParamSpec has them; the axes
-    may be in any order that the layout spells out.
+    of each. Those that a call records are taken as they are too: Paddle's `data_format` `NHWC` and `padding` `SAME`, for instance.
+    A missing attribute has torch's documented default.
+
+    `params` maps roles to (layout, tensor) as core.layers.ParamSpec has them; the axes may be in any order that the layout spells
+    out. A parameter that is given is used, whatever `bias` or `affine` say.
 
     Raises NotImplementedError, with a sentence, for a kind that is not known, or attributes that do not say enough.
     """
     if kind not in KINDS:
         raise NotImplementedError(f"{kind} is not a kind that can be performed apart from its call")
-    turned = kind in _HAS_CHANNELS and attributes.get("data_format") in _LAST_CHANNELS
     with paddle.no_grad():
-        if not turned:
+        if not _has_channels_last(kind, attributes, inputs):
             return KINDS[kind](Operation(kind, inputs, attributes, params))
-        first = [channels_first(tensor) for tensor in inputs]
-        return channels_last(KINDS[kind](Operation(kind, first, attributes, params)))
+        turned = [channels_first(inputs[0]), *inputs[1:]]
+        return channels_last(KINDS[kind](Operation(kind, turned, attributes, params)))
+
+
+def _has_channels_last(kind: str, attributes: Mapping[str, Attribute], inputs: Sequence[paddle.Tensor]) -> bool:
+    if kind not in _HAS_CHANNELS or attributes.get("data_format") not in _LAST_CHANNELS or not inputs:
+        return False
+    amounts = attributes.get("pad")
+    # A `pad` of more than the spatial axes counts from the last axis, whatever that is.
+    return kind != "pad" or not isinstance(amounts, list) or len(amounts) <= 2 * (len(inputs[0].shape) - 2)
 
 
 def channels_first(x: paddle.Tensor) -> paddle.Tensor:

@@ -13,7 +13,10 @@ from aligndbg.frameworks.paddle_perform_window import padded
 
 
 def linear(operation: Operation) -> paddle.Tensor:
-    result, bias = paddle.matmul(operation.x, operation.weight("oi"), transpose_y=True), operation.vector("bias")
+    weight, bias = operation.matrix("weight", "oi"), operation.vector("bias")
+    if weight is None:
+        raise operation.refuse("cannot be performed without its weight")
+    result = paddle.matmul(operation.x, weight, transpose_y=True)
     return result if bias is None else result + bias
 
 
@@ -130,6 +133,8 @@ def attention(operation: Operation) -> paddle.Tensor:
     if not 3 <= len(tensors) <= 4:
         raise operation.refuse(f"takes query, key, value and a mask, not {len(tensors)} tensors")
     query, key, value = tensors[:3]
+    if operation.get("p", default=0.0) and operation.get("training", default=True):
+        raise operation.refuse("draws random numbers with a dropout that is not 0")
     mask = tensors[3] if len(tensors) == 4 else None
     return attended(query, key, value, mask, bool(operation.get("is_causal", default=False)), operation.get("scale"))
 

@@ -69,6 +69,18 @@ class Operation:
         place = int(_PLACES[role][-1]) if role in _PLACES else len(self.inputs)
         return self._cast(self.inputs[place]) if place < len(self.inputs) else None
 
+    def matrix(self, role: str, layout: str) -> paddle.Tensor | None:
+        """The parameter that a matrix product takes. Where the model's own code has laid it out, its layout is not known, and it is
+        turned so that it fits the input."""
+        found = self.param(role, layout)
+        named = self.params.get(role) or self.params.get(_PLACES.get(role, ""))
+        if found is None or named is None or named[0] or len(found.shape) != 2:
+            return found
+        fits = [size == self.inputs[0].shape[-1] for size in found.shape]
+        if all(fits) and role != "weight":
+            raise self.refuse(f"has a square {role} whose layout is not known")
+        return found if fits[layout.index("i")] or not any(fits) else found.t()
+
     def weight(self, layout: str) -> paddle.Tensor:
         found = self.param("weight", layout)
         if found is None:

@@ -13,6 +13,34 @@ from aligndbg.frameworks.paddle_perform_operation import Operation, product
 Compute = Callable[[Operation], paddle.Tensor]
 
 
+def relu6(operation: Operation) -> paddle.Tensor:
+    return paddle.clip(operation.x, operation.get("min", default=0.0), operation.get("max", default=6.0))
+
+
+def hardsigmoid(operation: Operation) -> paddle.Tensor:
+    """Paddle's own slope is 0.1666667."""
+    slope, offset = operation.get("slope", default=1 / 6), operation.get("offset", default=0.5)
+    return paddle.clip(operation.x * slope + offset, 0.0, 1.0)
+
+
+def selu(operation: Operation) -> paddle.Tensor:
+    """The constants are those that keep mean 0 and variance 1 (Klambauer et al. 2017)."""
+    x, alpha = operation.x, operation.get("alpha", default=1.6732632423543772)
+    return operation.get("scale", default=1.0507009873554805) * paddle.where(x > 0, x, alpha * paddle.expm1(x))
+
+
+def threshold(operation: Operation) -> paddle.Tensor:
+    x = operation.x
+    return paddle.where(x > operation.need("threshold"), x, paddle.full_like(x, operation.need("value")))
+
+
+def rrelu(operation: Operation) -> paddle.Tensor:
+    """Outside training the slope is the middle of its range."""
+    if operation.get("training", default=False):
+        raise operation.refuse("draws random numbers while training")
+    return F.leaky_relu(operation.x, (operation.get("lower", default=1 / 8) + operation.get("upper", default=1 / 3)) / 2)
+
+
 def gelu(operation: Operation) -> paddle.Tensor:
     return F.gelu(operation.x, approximate=operation.get("approximate", default="none") in ("tanh", True))
 
@@ -65,19 +93,20 @@ def _function(function: Callable[[paddle.Tensor], paddle.Tensor]) -> Compute:
 
 POINTWISE: Mapping[str, Compute] = {
     "relu": _function(F.relu),
-    "relu6": _function(lambda x: paddle.clip(x, 0.0, 6.0)),
+    "relu6": relu6,
     "gelu": gelu,
     "silu": _function(lambda x: x * F.sigmoid(x)),
     "swish": _function(lambda x: x * F.sigmoid(x)),
     "hardswish": _function(lambda x: x * paddle.clip(x + 3.0, 0.0, 6.0) / 6.0),
-    # Paddle's slope is 0.1666667.
-    "hardsigmoid": _function(lambda x: paddle.clip(x + 3.0, 0.0, 6.0) / 6.0),
+    "hardsigmoid": hardsigmoid,
     "sigmoid": _function(F.sigmoid),
     "tanh": _function(paddle.tanh),
     "leaky_relu": leaky_relu,
     "elu": elu,
     "celu": celu,
-    "selu": _function(F.selu),
+    "selu": selu,
+    "threshold": threshold,
+    "rrelu": rrelu,
     "mish": _function(lambda x: x * paddle.tanh(F.softplus(x))),
     "softplus": softplus,
     "softsign": _function(F.softsign),
@@ -130,7 +159,7 @@ def _operands(operation: Operation) -> tuple[paddle.Tensor, paddle.Tensor | floa
     for role, layout in (("weight", "io"), ("bias", "c")):
         if (found := operation.param(role, layout)) is not None:
             return tensors[0], found
-    other = operation.need("other", "exponent", "value")
+    other = operation.need("other", "exponent")
     if isinstance(other, (str, list)):
         raise operation.refuse(f"has an operand {other!r}, which is not a number")
     return tensors[0], other
@@ -169,7 +198,10 @@ def _rounded_towards(operation: Operation, quotient: paddle.Tensor) -> paddle.Te
 
 
 def matmul(operation: Operation) -> paddle.Tensor:
-    first, second = _operands(operation)
+    if operation.params.get("operand1", ("layout",))[0] == "":
+        first, second = operation.inputs[0], operation.matrix("operand1", "io")
+    else:
+        first, second = _operands(operation)
     turned = {name: bool(operation.get(name, default=False)) for name in ("transpose_x", "transpose_y")}
     return paddle.matmul(first, second, **turned)
 
@@ -201,6 +233,19 @@ def _reduction(function: Callable[..., paddle.Tensor], pairwise: Compute | None 
     return compute
 
 
+def _spread(function: Callable[..., paddle.Tensor]) -> Compute:
+    """Variance or standard deviation; `correction` is taken off the number of elements."""
+
+    def compute(operation: Operation) -> paddle.Tensor:
+        x, axis = operation.x, operation.says("axis")
+        axes = list(range(len(x.shape))) if axis is None else [axis] if isinstance(axis, int) else list(axis)
+        centred = x - x.mean(axes, keepdim=True)
+        count = product([x.shape[each] for each in axes]) - operation.get("correction", default=1.0)
+        return function((centred * centred).sum(axes, keepdim=bool(operation.get("keepdim", default=False))) / count)
+
+    return compute
+
+
 REDUCTIONS: Mapping[str, Compute] = {
     "mean": _reduction(paddle.mean),
     "sum": _reduction(paddle.sum),
@@ -209,6 +254,9 @@ REDUCTIONS: Mapping[str, Compute] = {
     "min": _reduction(paddle.min, ARITHMETIC["minimum"]),
     "amax": _reduction(paddle.amax),
     "amin": _reduction(paddle.amin),
+    "logsumexp": _reduction(paddle.logsumexp),
+    "var": _spread(lambda variance: variance),
+    "std": _spread(paddle.sqrt),
 }
 
 
@@ -230,6 +278,10 @@ def reshape(operation: Operation) -> paddle.Tensor:
 
 
 def transpose(operation: Operation) -> paddle.Tensor:
+    """By the order of all axes, or by the two that `swap` names."""
+    swap = operation.get("swap")
+    if swap is not None:
+        return paddle.moveaxis(operation.x, list(swap), list(reversed(swap)))
     axes, count = operation.need("axis"), len(operation.x.shape)
     if not isinstance(axes, (list, tuple)) or sorted(axis % count for axis in axes) != list(range(count)):
         raise operation.refuse(f"needs the order of {count} axes, not {axes!r}")
@@ -314,6 +366,8 @@ OPS: Mapping[str, Callable[[Operation], paddle.Tensor | list[paddle.Tensor]]] = 
     "tile": tile,
     "cast": cast,
     "roll": roll,
+    "flip": lambda operation: paddle.flip(operation.x, operation.need("axis")),
+    "cumsum": lambda operation: paddle.cumsum(operation.x, operation.need("axis")),
     "slice": slice_,
     "split": split,
     "concat": concat,

@@ -202,7 +202,8 @@ def average_pool(operation: Operation, axes: int) -> paddle.Tensor:
 
 
 def adaptive_pool(operation: Operation, axes: int, pools: Mapping[int, Callable[..., paddle.Tensor]]) -> paddle.Tensor:
-    size = operation.per_axis("output_size", axes, operation.need("output_size"))
+    wanted, own = operation.per_axis("output_size", axes, operation.need("output_size")), operation.x.shape[-axes:]
+    size = [mine if count == -1 else count for count, mine in zip(wanted, own, strict=True)]
     return batched(operation.x, axes, lambda x: pools[axes](x, size[0] if axes == 1 else size))
 
 

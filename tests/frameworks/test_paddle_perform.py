@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from aligndbg.core import kinds
+from aligndbg.core.attributes import normal, normal_of
 from aligndbg.core.layers import Attribute, Call
 from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
 from aligndbg.frameworks.paddle_layers import PADDLE_LAYERS
@@ -75,7 +76,9 @@ def agrees(layer: nn.Module, *inputs: np.ndarray, **more: Attribute) -> None:
     tensors = [paddle.to_tensor(value) for value in inputs]
     same(perform(entry.kind, tensors, attributes, params), expected, layer)
     others = {role: shuffled(*value) for role, value in params.items()}
-    same(perform(entry.kind, tensors, attributes, others), expected, f"{layer} with its parameters' axes turned")
+    brought = normal(entry.kind, attributes, inputs[0].ndim)
+    same(perform(entry.kind, tensors, brought, params), expected, f"{layer} with its attributes in normal form")
+    same(perform(entry.kind, tensors, brought, others), expected, f"{layer} with its parameters' axes turned")
 
 
 CONVOLUTIONS = [
@@ -250,6 +253,10 @@ def test_layers_of_several_inputs_or_of_integers() -> None:
         nn.Tanhshrink(),
         nn.Hardshrink(),
         nn.Softshrink(),
+        nn.Hardshrink(0.2),
+        nn.Softshrink(1.5),
+        nn.Threshold(0.3, -2.0),
+        nn.RReLU(0.1, 0.5),
     ],
     ids=str,
 )
@@ -278,12 +285,13 @@ def agrees_traced(model: nn.Module, *inputs: np.ndarray, first_only: bool = Fals
     framework, call, outputs = traced(model, *inputs)
     state = framework.model.state_dict()
     params = {spec.role: (spec.layout, paddle.to_tensor(state[spec.name].numpy())) for spec in call.params}
-    result = perform(call.kind, [paddle.to_tensor(value) for value in inputs], call.attributes, params)
-    found = list(result) if isinstance(result, (list, tuple)) else [result]
     expected = outputs[0][:1] if first_only else outputs[0]
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
-        same(one, other, (call.kind, dict(call.attributes)))
+    for attributes in (call.attributes, normal_of(call)):
+        result = perform(call.kind, [paddle.to_tensor(value) for value in inputs], attributes, params)
+        found = list(result) if isinstance(result, (list, tuple)) else [result]
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            same(one, other, (call.kind, dict(attributes)))
     return call.kind
 
 
@@ -347,6 +355,21 @@ class Lambda(nn.Module):
         ("glu", lambda x: F.glu(x[:, :, :4], 2)),
         ("hardtanh", F.hardtanh),
         ("leaky_relu", lambda x: F.leaky_relu(x, 0.2)),
+        ("transpose", lambda x: x.permute(2, 0, 1)),
+        ("transpose", lambda x: x.transpose(0, -1)),
+        ("transpose", lambda x: torch.swapaxes(x, 1, 2)),
+        ("var", lambda x: x.var(dim=(0, 2))),
+        ("std", lambda x: x.std(unbiased=False)),
+        ("std", lambda x: x.std(0, keepdim=True)),
+        ("logsumexp", lambda x: x.logsumexp(2)),
+        ("flip", lambda x: x.flip(0, 2)),
+        ("cumsum", lambda x: x.cumsum(0)),
+        ("amax", lambda x: x.amax((0, 2), keepdim=True)),
+        ("interpolate", lambda x: F.interpolate(x, scale_factor=2.0)),
+        ("interpolate", lambda x: F.interpolate(x, 7, mode="linear", align_corners=True)),
+        ("avg_pool1d", lambda x: F.avg_pool1d(x, 2, 1, 1, True, False)),
+        ("max_pool1d", lambda x: F.max_pool1d(x, 3, 2, 1, ceil_mode=True)),
+        ("adaptive_avg_pool1d", lambda x: F.adaptive_avg_pool1d(x, 3)),
     ],
 )
 def test_ops_of_one_tensor(kind: str, function: Callable[..., Any]) -> None:
@@ -398,6 +421,17 @@ def test_functions_whose_parameters_have_no_names() -> None:
     assert agrees_traced(Lambda(lambda x, w: F.conv2d(x, w, padding=1, stride=2), 4, 3, 3, 3), x) == "conv2d"
     assert agrees_traced(Lambda(F.prelu, 3), x) == "prelu"
     assert agrees_traced(Lambda(lambda x, w: F.linear(x, w), 5, 6), x) == "linear"
+    assert agrees_traced(Lambda(lambda x, w: F.conv_transpose3d(x, w, None, 2, 1, 1), 2, 4, 3, 3, 3), x[None]) == "conv_transpose3d"
+
+
+def test_a_weight_that_the_model_lays_out_is_turned_to_fit() -> None:
+    x, weight = noise(2, 6), noise(5, 6, seed=1)
+    for kind, role in (("matmul", "operand1"), ("linear", "weight")):
+        for given in (weight, weight.T.copy()):
+            params = {role: ("", paddle.to_tensor(given))}
+            same(perform(kind, [paddle.to_tensor(x)], {}, params), x @ weight.T, kind)
+    with pytest.raises(NotImplementedError, match="layout is not known"):
+        perform("matmul", [paddle.to_tensor(x)], {}, {"operand1": ("", paddle.to_tensor(noise(6, 6)))})
 
 
 @pytest.mark.parametrize("self_attention", [True, False])
@@ -459,12 +493,12 @@ PADDLE: Mapping[str, tuple[Callable[[], paddle.nn.Layer], tuple[int, ...], dict[
     "conv2d": (lambda: paddle.nn.Conv2D(4, 6, 3, padding=1, stride=2, groups=2), (2, 4, 7, 8), {}),
     "conv2d with padding of each side": (lambda: paddle.nn.Conv2D(4, 6, 3, padding=[0, 1, 2, 1]), (2, 4, 7, 8), {}),
     "conv2d SAME": (lambda: paddle.nn.Conv2D(4, 6, 4, stride=2, padding="SAME"), (2, 4, 7, 8), {}),
-    "conv2d NHWC": (lambda: paddle.nn.Conv2D(4, 6, 3, data_format="NHWC"), (2, 7, 8, 4), {"data_format": "NHWC"}),
+    "conv2d NHWC": (lambda: paddle.nn.Conv2D(4, 6, 3, data_format="NHWC"), (2, 7, 8, 4), {}),
     "conv2d reflect": (lambda: paddle.nn.Conv2D(4, 6, 3, padding=1, padding_mode="reflect"), (2, 4, 7, 8), {}),
     "conv transpose": (lambda: paddle.nn.Conv2DTranspose(4, 6, 3, stride=2, padding=1, output_padding=1), (2, 4, 5, 6), {}),
     "linear": (lambda: paddle.nn.Linear(6, 5), (2, 3, 6), {}),
     "batch_norm": (lambda: paddle.nn.BatchNorm2D(4, epsilon=0.1), (2, 4, 5, 6), {}),
-    "batch_norm NHWC": (lambda: paddle.nn.BatchNorm2D(4, data_format="NHWC"), (2, 5, 6, 4), {"data_format": "NHWC"}),
+    "batch_norm NHWC": (lambda: paddle.nn.BatchNorm2D(4, data_format="NHWC"), (2, 5, 6, 4), {}),
     "legacy batch_norm": (lambda: paddle.nn.BatchNorm(4, act="relu"), (2, 4, 5, 6), {}),
     "instance_norm": (lambda: paddle.nn.InstanceNorm2D(4), (2, 4, 5, 6), {}),
     "layer_norm": (lambda: paddle.nn.LayerNorm([4, 6]), (3, 4, 6), {}),
@@ -473,6 +507,15 @@ PADDLE: Mapping[str, tuple[Callable[[], paddle.nn.Layer], tuple[int, ...], dict[
     "max_pool": (lambda: paddle.nn.MaxPool2D(3, 2, 1), (2, 3, 8, 9), {}),
     "max_pool SAME": (lambda: paddle.nn.MaxPool2D(3, 2, "SAME"), (2, 3, 8, 9), {}),
     "avg_pool": (lambda: paddle.nn.AvgPool2D(3, 2, 1), (2, 3, 8, 9), {}),
+    "avg_pool NHWC": (lambda: paddle.nn.AvgPool2D(3, 2, 1, data_format="NHWC"), (2, 8, 9, 3), {}),
+    "avg_pool SAME": (lambda: paddle.nn.AvgPool2D(3, 2, "SAME"), (2, 3, 8, 9), {}),
+    "conv2d SAME without dilation": (lambda: paddle.nn.Conv2D(4, 6, 3, padding="SAME", dilation=2), (2, 4, 7, 8), {}),
+    "adaptive pool": (lambda: paddle.nn.AdaptiveAvgPool2D((None, 3)), (2, 4, 7, 8), {}),
+    "pad": (lambda: paddle.nn.Pad2D([1, 2, 0, 3], mode="reflect"), (2, 4, 7, 8), {}),
+    "pad NHWC": (lambda: paddle.nn.Pad2D([1, 2, 0, 3], value=2.0, data_format="NHWC"), (2, 7, 8, 4), {}),
+    "batch statistics": (lambda: paddle.nn.BatchNorm2D(4, use_global_stats=False), (2, 4, 5, 6), {}),
+    "hardsigmoid": (lambda: paddle.nn.Hardsigmoid(), (2, 4, 7), {}),
+    "asymmetric up": (lambda: paddle.nn.Upsample(scale_factor=2, mode="bilinear", align_mode=1), (2, 4, 3, 5), {}),
     "avg_pool inclusive": (lambda: paddle.nn.AvgPool2D(3, 2, 1, exclusive=False), (2, 3, 8, 9), {}),
     "prelu": (lambda: paddle.nn.PReLU(4), (2, 4, 3), {}),
     "gelu": (lambda: paddle.nn.GELU(True), (2, 4, 3), {}),
@@ -490,7 +533,10 @@ def test_the_layers_of_paddle_give_their_own_result(case: str) -> None:
     layer.eval()
     entry = PADDLE_LAYERS[type(layer).__name__]
     attributes = {**read_attributes(layer, entry), **more}
-    same(perform(entry.kind, [x], attributes, paddle_params(layer, entry)), layer(x).numpy(), case)
+    expected = layer(x).numpy()
+    same(perform(entry.kind, [x], attributes, paddle_params(layer, entry)), expected, case)
+    brought = normal(entry.kind, attributes, len(shape))
+    same(perform(entry.kind, [x], brought, paddle_params(layer, entry)), expected, f"{case} in normal form")
 
 
 def test_a_bias_of_two_axes_is_one() -> None:
