@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import paddle
 from paddle import nn
+from rebuild import both
 
 _BATCH_NORMS = (nn.BatchNorm, nn.BatchNorm1D, nn.BatchNorm2D, nn.BatchNorm3D)
 
@@ -45,7 +48,7 @@ class Ground:
             healthy = execution.output
             if healthy is None:
                 continue
-            with paddle.no_grad():
+            with paddle.no_grad(), guarded(layer):
                 result = layer(*(value.clone() if paddle.is_tensor(value) else value for value in execution.inputs))
             faulty = result.numpy()
             if faulty.shape != healthy.shape or faulty.dtype != healthy.dtype:
@@ -62,7 +65,7 @@ class Ground:
     def runs(self, model: nn.Layer) -> bool:
         """Whether the model still computes something finite from its input."""
         try:
-            with paddle.no_grad():
+            with paddle.no_grad(), guarded(model):
                 output = model(self.input.clone())
         except (ValueError, RuntimeError, IndexError, TypeError, AssertionError):
             return False
@@ -88,6 +91,28 @@ class Ground:
             handles += [layer.register_forward_pre_hook(before), layer.register_forward_post_hook(after)]
         with paddle.no_grad():
             model(self.input.clone())
+        for handle in handles:
+            handle.remove()
+
+
+@contextlib.contextmanager
+def guarded(model: nn.Layer) -> Iterator[None]:
+    """Raises ValueError before a convolution or a pooling gets less than it can take: Paddle has crashed on that."""
+
+    def before(layer: Any, inputs: tuple[Any, ...]) -> None:
+        sizes, window = inputs[0].shape[2:], both(getattr(layer, "_kernel_size", None) or layer.ksize)
+        padding, dilation = layer._padding if isinstance(layer, nn.Conv2D) else layer.padding, getattr(layer, "_dilation", 1)
+        for size, kernel, pad, spread in zip(sizes, window, both(padding), both(dilation), strict=True):
+            if size + 2 * pad < spread * (kernel - 1) + 1:
+                raise ValueError(f"{size} pixels with a padding of {pad} are too few for a window of {kernel}")
+            if getattr(layer, "_padding_mode", "zeros") in ("reflect", "circular") and pad >= size:
+                raise ValueError(f"{size} pixels are too few for a padding of {pad}")
+
+    layers = [layer for layer in model.sublayers(include_self=True) if isinstance(layer, nn.Conv2D | nn.MaxPool2D | nn.AvgPool2D)]
+    handles = [layer.register_forward_pre_hook(before) for layer in layers]
+    try:
+        yield
+    finally:
         for handle in handles:
             handle.remove()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,11 +92,18 @@ class Field:
         if mark is None or not (hidden or effect > VISIBLE) or not self.ground.runs(self.edits.model):
             self.edits.undo(kept)
             return None
-        planted = Planted(kind.id, mark.layer, mark.where, not hidden, effect, mark.note)
+        planted = Planted(kind.id, tuple(self._calls(mark)), mark.where, not hidden, effect, mark.note)
         self.planted.append(planted)
         self._probes.add(mark.probe)
         self._taken |= {number for path in _touched(mark) for number in self.ground.places(path)}
         return planted
+
+    def _calls(self, mark: Mark) -> Iterator[str]:
+        """The paths of the calls that are wrong: of a layer that runs several times, all of them."""
+        for path in mark.layer:
+            yield path
+            if path == mark.probe:
+                yield from (f"{path}#{time}" for time in range(2, len(self.ground.seen[path]) + 1))
 
     def _effect(self, mark: Mark) -> float:
         try:

@@ -50,7 +50,6 @@ _RESIDUAL = (
 _SQUEEZE = (
     Slip("activation-missing", "scale = self.activation(scale)", "pass", "activation", "missing", "_scale"),
     Slip("activation-missing", "self.scale_activation(scale)", "scale", "scale_activation", "missing", "_scale"),
-    Slip("scale", "return scale * input", "return scale * scale * input", "mul"),
     Slip("missing-layer", "return scale * input", "return input", "mul", "missing"),
 )
 _SHUFFLE = "reshape transpose reshape#2"
@@ -80,7 +79,6 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
         Slip("input-order", "x1, x2 = paddle.split(", "x2, x1 = paddle.split(", "split"),
         Slip("missing-layer", "channel_shuffle(out, 2)", "out", _SHUFFLE, "missing"),
         Slip("groups", "channel_shuffle(out, 2)", "channel_shuffle(out, out.shape[1] // 2)", _SHUFFLE),
-        Slip("residual", "paddle.concat([x1, x2], axis=1)", "paddle.concat([x1, x1 + x2], axis=1)", "concat"),
     ),
     "shufflenetv2.InvertedResidualDS": (
         Slip("input-order", "paddle.concat([x1, x2], axis=1)", "paddle.concat([x2, x1], axis=1)", "concat"),
@@ -107,7 +105,6 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
             "missing",
         ),
         Slip("activation-missing", "self.squeeze_activation(self.squeeze(x))", "self.squeeze(x)", "squeeze_activation", "missing"),
-        Slip("residual", "paddle.concat([narrow, wide], axis=1)", "paddle.concat([narrow, narrow + wide], axis=1)", "concat"),
     ),
     "vgg.VGG": (
         Slip(
@@ -133,7 +130,6 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
         Slip("scale", " * self.scale", " / self.scale", "mul"),
         Slip("input-order", "paddle.matmul(query, key.transpose", "paddle.matmul(key, query.transpose", "matmul"),
         Slip("weight-shared", "self.split(self.key(x))", "self.split(self.query(x))", "key"),
-        Slip("input-order", "paddle.matmul(weights, value)", "paddle.matmul(weights, key)", "matmul#2"),
         Slip("missing-layer", "value).transpose([0, 2, 1, 3])", "value)", "transpose#5", "missing"),
         Slip(
             "heads",
@@ -150,14 +146,12 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
         ),
         Slip("missing-layer", " + self.position", "", "add", "missing"),
         Slip("missing-layer", "self.norm(self.blocks(x))", "self.blocks(x)", "norm", "missing"),
-        Slip("axis", "x[:, 0]", "x[:, -1]", "getitem"),
     ),
     "mixed.Mixed": (
         Slip("residual", "x = x + self.prelu(", "x = self.prelu(", "add", "missing"),
         Slip("residual", " * 0.5 + x", " * 0.5", "add#2", "missing"),
         Slip("scale", " * 0.5 + x", " + x", "mul#2", "missing"),
         Slip("scale", " * 0.5 + x", " * 0.25 + x", "mul#2"),
-        Slip("scale", "1.5 + F.relu", "2.0 + F.relu", "radd"),
         Slip("input-order", "self.up(x) - self.transposed(x)", "self.transposed(x) - self.up(x)", "sub"),
         Slip("input-order", "x / (1.5 + F.relu(x))", "(1.5 + F.relu(x)) / x", "truediv"),
         Slip("input-order", "[self.wide(x), self.narrow(x)]", "[self.narrow(x), self.wide(x)]", "concat"),
@@ -188,12 +182,6 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
         Slip("activation-missing", "F.relu(self.dropout(self.hidden(x)))", "self.dropout(self.hidden(x))", "relu#3", "missing"),
         Slip("op-order", "self.leaky(self.norm(", "self.norm(self.leaky(", "norm leaky"),
         Slip("op-order", "self.hardswish(self.bn(", "self.bn(self.hardswish(", "bn hardswish"),
-        Slip(
-            "op-order",
-            "self.pool(self.plain_norm(x))",
-            "self.plain_norm(F.interpolate(self.pool(x), size=(8, 8)))",
-            "plain_norm pool",
-        ),
         Slip("dropout-active", "self.dropout(self.hidden(x))", "F.dropout(self.hidden(x), 0.3)", "dropout"),
         Slip("activation-extra", "x = self.square(x)", "x = F.relu(self.square(x))", "square", "after"),
         Slip("axis", "self.softmax(x)", "F.softmax(x)", "softmax"),
@@ -246,13 +234,11 @@ def _paths(block: nn.Layer, place: str, slip: Slip) -> list[str]:
 
 _NEIGHBOURS: Mapping[str, str] = {
     "truediv": "gate wide",
-    "radd": "gate wide",
     "concat": "wide narrow gelu patches",
     "concat#2": "softmax flatten hidden",
     "interpolate": "gelu plain_norm",
     "flatten#2": "mix softmax flatten",
     "flatten#3": "softmax flatten hidden",
-    "getitem": "norm head",
     "mul#2": "square head",
     "add#2": "square head",
     "add": "patches dilated prelu blur",
