@@ -59,7 +59,6 @@ FIXED: Mapping[str, Mapping[str, Attribute]] = {
     "relu6": {"min": 0.0, "max": 6.0},
     "selu": {"scale": 1.0507009873554805, "alpha": 1.6732632423543772},
     "hardsigmoid": {"slope": 1 / 6, "offset": 0.5},
-    "matmul": {"transpose_x": False, "transpose_y": False},
     **{kind: {"alpha": 1.0} for kind in ("add", "subtract")},
     **{kind: {"scale": None} for kind in _ATTENTION},
 }

@@ -87,7 +87,8 @@ _SHOWN = frozenset(
     "epsilon momentum p mode batch_stats data_format "
     "start_axis stop_axis sections split_size keepdim shape normalized_shape negative_slope alpha beta k threshold slope offset "
     "lower upper approximate align_corners align_mode antialias upscale_factor downscale_factor padding_idx "
-    "scale_factor size value pad min max training other exponent is_causal scale transpose_x transpose_y".split()
+    "scale_factor size recompute_scale_factor value pad min max training other exponent rounding_mode is_causal scale "
+    "transpose_x transpose_y".split()
 )
 _PER_AXIS = frozenset({"kernel_size", "stride", "padding", "dilation", "output_size", "output_padding"})
 

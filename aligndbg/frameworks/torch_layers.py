@@ -163,7 +163,7 @@ TORCH_LAYERS: Mapping[str, LayerClass] = {
     "LocalResponseNorm": LayerClass("local_response_norm", {"size": "size", "alpha": "alpha", "beta": "beta", "k": "k"}),
     "MultiheadAttention": LayerClass(
         "multihead_attention",
-        {"embed_dim": "embed_dim", "num_heads": "num_heads", "dropout": "dropout"},
+        {"embed_dim": "embed_dim", "num_heads": "num_heads", "dropout": "dropout", "batch_first": "batch_first"},
         {
             "in_proj_weight": ("qkv.weight", "oi"),
             "in_proj_bias": ("qkv.bias", "c"),
