@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import paddle
 from paddle.nn import functional as F
 
-from aligndbg.frameworks.paddle_perform_operation import Operation, product
+from aligndbg.frameworks.paddle_perform_operation import Operation, is_float, product
 
 Compute = Callable[[Operation], paddle.Tensor]
 
@@ -54,7 +54,11 @@ def clamp(operation: Operation) -> paddle.Tensor:
     low, high = operation.get("min"), operation.get("max")
     if low is None and high is None:
         raise operation.refuse("cannot be performed: its attributes have neither 'min' nor 'max'")
-    return paddle.clip(operation.x, low, high)
+    x = operation.x
+    if is_float(x.dtype):
+        # Paddle's own bounds, where none are given, are the largest finite numbers.
+        low, high = -math.inf if low is None else low, math.inf if high is None else high
+    return paddle.clip(x, low, high)
 
 
 def leaky_relu(operation: Operation) -> paddle.Tensor:
@@ -92,7 +96,8 @@ def _function(function: Callable[[paddle.Tensor], paddle.Tensor]) -> Compute:
 
 
 POINTWISE: Mapping[str, Compute] = {
-    "relu": _function(F.relu),
+    # Paddle's makes 0 of NaN.
+    "relu": _function(lambda x: paddle.clip(x, 0.0, math.inf)),
     "relu6": relu6,
     "gelu": gelu,
     "silu": _function(lambda x: x * F.sigmoid(x)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +15,6 @@ from aligndbg.frameworks.paddle_perform_operation import Operation, along, produ
 _NUMPY_MODE = {"reflect": "reflect", "replicate": "edge", "edge": "edge", "circular": "wrap"}
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _CONV_TRANSPOSE = {1: F.conv1d_transpose, 2: F.conv2d_transpose, 3: F.conv3d_transpose}
-_MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 _AVG_POOL = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 ADAPTIVE_AVG = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 _ADAPTIVE_MAX = {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
@@ -158,20 +157,16 @@ def fitted(
 
 
 def max_pool(operation: Operation, axes: int) -> paddle.Tensor:
+    """One axis after the other; Paddle's own pools know no dilation and pass over NaN."""
     kernel, stride, dilation, pairs, counts = windows(operation, axes)
 
     def compute(x: paddle.Tensor) -> paddle.Tensor:
         x = fitted(x, kernel, stride, dilation, pairs, counts, -math.inf)
-        if set(dilation) == {1}:
-            return _MAX_POOL[axes](x, kernel, stride=stride, padding=0)
-        result = None
-        places = list(range(2, axes + 2))
-        for offsets in itertools.product(*map(range, kernel)):
-            starts = [step * offset for step, offset in zip(dilation, offsets, strict=True)]
-            ends = [start + (count - 1) * step + 1 for start, count, step in zip(starts, counts, stride, strict=True)]
-            tap = paddle.strided_slice(x, places, starts, ends, stride)
-            result = tap if result is None else paddle.maximum(result, tap)
-        return result
+        for place, (count, step) in enumerate(zip(counts, stride, strict=True)):
+            starts = [dilation[place] * tap for tap in range(kernel[place])]
+            taps = [paddle.strided_slice(x, [place + 2], [start], [start + (count - 1) * step + 1], [step]) for start in starts]
+            x = functools.reduce(paddle.maximum, taps)
+        return x
 
     return batched(operation.x, axes, compute)
 
