@@ -70,7 +70,7 @@ class Host:
 
     def serve(self) -> None:
         while True:
-            request, leases = self._channel.receive()
+            request, leases = self._next()
             try:
                 self._answer(request, leases)
             except (Exception, SystemExit, KeyboardInterrupt) as error:
@@ -79,6 +79,13 @@ class Host:
                 for lease in leases:
                     lease.release()
                 self._channel.send(failure(error, self._place))
+
+    def _next(self) -> tuple[wire.Message, list[Lease]]:
+        """The next message that asks for something. That the app waits for memory needs no answer: each request gives its own back."""
+        while True:
+            message, leases = self._channel.receive()
+            if not isinstance(message, wire.Full):
+                return message, leases
 
     def _answer(self, request: wire.Message, leases: Sequence[Lease]) -> None:
         framework, channel = self._framework, self._channel
@@ -166,7 +173,7 @@ class Host:
 
     def _given(self) -> tuple[np.ndarray[Any, Any], ...]:
         """What the app gives in place of the outputs just captured."""
-        message, leases = self._channel.receive()
+        message, leases = self._next()
         if not isinstance(message, wire.Forced):
             raise ValueError(f"expected Forced, not {message!r}")
         return _taken(leases)

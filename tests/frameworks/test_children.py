@@ -224,3 +224,8 @@ def test_ctrl_c_in_the_terminal_is_left_to_the_app(start: Callable[[str], Child]
     os.kill(child.pid, signal.SIGINT)
     build(child, "InPlace")
     assert run(child, noise(1, 3, 2, 2))[0].calls
+
+
+def test_an_app_that_waits_for_memory_asks_for_nothing(torch_child: Child) -> None:
+    torch_child.send(wire.Full())
+    assert ask(torch_child, wire.Sync()) == wire.Done()
