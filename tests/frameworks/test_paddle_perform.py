@@ -492,6 +492,21 @@ def test_a_weight_that_the_model_lays_out_is_turned_to_fit() -> None:
         perform("matmul", [paddle.to_tensor(x)], {}, {"operand1": ("", paddle.to_tensor(noise(6, 6)))})
 
 
+@pytest.mark.parametrize("heads", [4, 2])
+@pytest.mark.parametrize("masked", ["not", "by booleans", "by numbers"])
+@pytest.mark.parametrize("scale", [None, 0.2])
+def test_attention_with_masks_scales_and_shared_heads(heads: int, masked: str, scale: float | None) -> None:
+    query, key, value = noise(2, 4, 5, 6), noise(2, heads, 7, 6, seed=1), noise(2, heads, 7, 6, seed=2)
+    mask = None if masked == "not" else noise(5, 7, seed=3) if masked == "by numbers" else noise(5, 7, seed=3) > -0.5
+    tensors = [torch.from_numpy(array) for array in (query, key, value)]
+    own = None if mask is None else torch.from_numpy(mask)
+    expected = F.scaled_dot_product_attention(*tensors, own, scale=scale, enable_gqa=heads != 4).numpy()
+    inputs = [paddle.to_tensor(array) for array in (query, key, value, mask) if array is not None]
+    same(perform("attention", inputs, {"scale": scale}, {}), expected, masked)
+    with pytest.raises(NotImplementedError, match="random numbers"):
+        perform("attention", inputs, {"p": 0.1}, {})
+
+
 @pytest.mark.parametrize("self_attention", [True, False])
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_multihead_attention(batch_first: bool, self_attention: bool) -> None:
