@@ -17,6 +17,7 @@ from aligndbg.report.display import KINDS
 DEPTHS = {
     "local": "feed each Paddle layer with torch's input, which tells where a fault is born",
     "golden": "run torch in float64 too, which tells rounding from faults",
+    "diagnose": "look for the causes of the faults that are located, and try each fix before it is told",
 }
 
 EPILOG = f"""commands:
@@ -198,6 +199,13 @@ def _add_run_options(parser: Parser) -> None:
         "without a torch model, the file is the reference",
     )
     run.add_argument("--no-onnx", dest="onnx", action="store_const", const=None)
+    run.add_argument(
+        "--what-if",
+        action="append",
+        default=[],
+        metavar="LAYER:ID",
+        help="run again with the fix of this finding at work in the live Paddle model, its source untouched; several times, or all",
+    )
     run.add_argument("--device", default="cpu", metavar="cpu|gpu:0")
     run.add_argument("--sessions", metavar="DIR", help="where the run is stored")
 

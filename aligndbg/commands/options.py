@@ -69,18 +69,19 @@ def overrides(options: Namespace) -> dict[str, Any]:
 
 def depth_of(options: Namespace) -> Depth:
     if not options.onnx:
-        return Depth(options.local, options.golden, options.onnx is not None)
+        return Depth(options.local, options.golden, options.onnx is not None, options.diagnose)
     path = Path(options.onnx).expanduser().absolute()
     if not path.is_file():
         raise UsageError(f"--onnx: {options.onnx} does not exist", "the path starts at the working folder")
-    return Depth(options.local, options.golden, path)
+    return Depth(options.local, options.golden, path, options.diagnose)
 
 
 def given(options: Namespace) -> dict[str, Any]:
     """What the user asked for beside the pair, as a session keeps it."""
     asked = {name: value for name, value in {"input": options.input, **overrides(options)}.items() if value is not None}
-    asked |= {name: False for name in ("local", "golden") if not getattr(options, name)}
+    asked |= {name: False for name in ("local", "golden", "diagnose") if not getattr(options, name)}
     asked |= {"onnx": options.onnx or False} if options.onnx != "" else {}
+    asked |= {"what_if": options.what_if} if options.what_if else {}
     return asked if options.device == "cpu" else {**asked, "device": options.device}
 
 
@@ -92,7 +93,10 @@ def device_of(options: Namespace) -> str:
 
 def inspection(pair: PairSpec, options: Namespace, settings: Settings) -> Inspection:
     """The run that the options ask for."""
-    return Inspection(pair, settings, given(options), device_of(options), options.input or (), depth_of(options))
+    if options.what_if and not (options.local and options.diagnose):
+        raise UsageError("--what-if needs the findings of the run", "leave out --no-local and --no-diagnose")
+    depth = depth_of(options)
+    return Inspection(pair, settings, given(options), device_of(options), options.input or (), depth, options.what_if)
 
 
 def check_targets(**files: str | None) -> None:

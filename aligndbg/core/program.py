@@ -63,6 +63,11 @@ class Program:
     steps: tuple[Step, ...]
     arrays: tuple[NDArray[Any], ...] = ()
 
+    def calls(self) -> frozenset[int]:
+        """The calls whose operands, outputs or own function it needs."""
+        read = {ref.index for step in self.steps for ref in step.inputs if ref.of in ("operand", "output")}
+        return frozenset(read | {step.call for step in self.steps if step.kind == OWN})
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:

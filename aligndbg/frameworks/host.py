@@ -81,7 +81,7 @@ class Host:
                 self._channel.send(failure(error, self._place))
 
     def _next(self) -> tuple[wire.Message, list[Lease]]:
-        """The next message that asks for something. That the app waits for memory needs no answer: each request gives its own back."""
+        """The next message that asks for something. That the app waits for memory needs no answer: each request gives it back."""
         while True:
             message, leases = self._channel.receive()
             if not isinstance(message, wire.Full):

@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 
 from aligndbg.core.layers import Attribute
+from aligndbg.frameworks.paddle_perform import perform
 from aligndbg.frameworks.recorder import Params
 
 
@@ -28,8 +29,6 @@ class PaddleEngine:
         return paddle.to_tensor(np.array(array), place=None if like is None else like.place)
 
     def perform(self, kind: str, inputs: Sequence[Any], attributes: Mapping[str, Attribute], params: Params) -> Any:
-        from aligndbg.frameworks.paddle_perform import perform
-
         with paddle.no_grad():
             return perform(kind, inputs, attributes, params)
 

@@ -93,7 +93,8 @@ class PaddleFramework:
         tracer = Tracer(paddle.is_tensor, spec_of, self._params, on_call, _INTERNAL)
 
         def prepare(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            self.recorder.begin(tracer.upcoming, function, args, kwargs)
+            with tracer.silence():
+                self.recorder.begin(tracer.upcoming, function, args, kwargs)
 
         def observe(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
             if name in NOT_A_CALL or not tracer.tensors((args, kwargs)):
@@ -169,7 +170,8 @@ class PaddleFramework:
             result = self.recorder.patched(index, result)
         given = record(result)
         if tracer.upcoming > index:
-            self.recorder.end(tracer.latest, given)
+            with tracer.silence():
+                self.recorder.end(tracer.latest, given)
         return given
 
     @contextlib.contextmanager
@@ -196,7 +198,8 @@ class PaddleFramework:
         def before(layer: nn.Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if leaf and not tracer.quiet:
                 given[:] = tracer.tensors((args, kwargs))
-                self.recorder.begin(tracer.upcoming, layer, args, kwargs)
+                with tracer.silence():
+                    self.recorder.begin(tracer.upcoming, layer, args, kwargs)
             tracer.enter(path)
             tracer.quiet += leaf
 

@@ -75,7 +75,7 @@ class Recorder:
         self._patches.pop(patch.call, None)
         if patch.program.steps:
             self._patches[patch.call] = patch.program
-        self._read = frozenset(index for call, program in self._patches.items() for index in (call, *calls_read_by(program)))
+        self._read = frozenset(index for call, program in self._patches.items() for index in (call, *program.calls()))
 
     def begin(self, index: int, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Call `index` is about to run."""
@@ -139,9 +139,3 @@ class Recorder:
         args, kwargs = exchanged((kept.args, dict(kept.kwargs)), others, self._engine.is_tensor)
         values = {kept.names[role]: tensor for role, (_, tensor) in params.items()}
         return self._engine.call_with(values, lambda: kept.function(*args, **kwargs))
-
-
-def calls_read_by(program: Program) -> frozenset[int]:
-    """The calls whose operands, outputs or own function a program needs."""
-    read = {ref.index for step in program.steps for ref in step.inputs if ref.of in ("operand", "output")}
-    return frozenset(read | {step.call for step in program.steps if step.kind == OWN})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from aligndbg.core.diff import warm
 from aligndbg.core.tolerance import Tolerances
 from aligndbg.datasets.inputs import make_inputs
+from aligndbg.diagnosis.remedy import Remedy
 from aligndbg.errors import AligndbgError
 from aligndbg.frameworks.client import Child
 from aligndbg.pairs.adhoc import with_overrides
@@ -20,6 +21,7 @@ from aligndbg.pairs.schema import PairSpec, ToleranceSpec, is_onnx
 from aligndbg.settings import Settings
 from aligndbg.store.writer import SessionWriter
 from aligndbg.workflows.arbiter import exported_model
+from aligndbg.workflows.causes import Causes
 from aligndbg.workflows.compare import Comparison
 from aligndbg.workflows.events import Event, LayerDiffed, LayersPaired, Notice, RunEnded, RunStarted, SideProgress
 from aligndbg.workflows.headline import insensitivity
@@ -42,6 +44,8 @@ class Depth:
     golden: bool = True
     onnx: bool | Path = True
     """A path is a file to ask ONNX Runtime about in place of the exported model."""
+    diagnose: bool = True
+    """Whether causes are looked for where a fault was located."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,22 @@ class _Compared:
         return not self.agrees, math.inf if self.output.max_abs is None else self.output.max_abs
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What all passes on all inputs gave."""
+
+    prepared: Prepared
+    verdicts: Verdicts
+    compared: Sequence[_Compared]
+    remedies: tuple[Remedy, ...]
+    sensitivity: SensitivityReport | None
+
+
 class Inspection:
     """One run on a pair, stored as a session. `events` is read once; `cancel` may come from any thread, at any time.
 
-    `inputs` are kinds of inputs in place of the pair's own, each tried in turn; verdicts are the worst over them.
+    `inputs` are kinds of inputs in place of the pair's own, each tried in turn; verdicts are the worst over them. `what_if` names
+    findings, `LAYER:ID` or `all`, whose fixes are tried on the live Paddle model: the run then tells what remains.
     """
 
     def __init__(
@@ -70,6 +86,7 @@ class Inspection:
         device: str = "cpu",
         inputs: Sequence[str] = (),
         depth: Depth | None = None,
+        what_if: Sequence[str] = (),
     ) -> None:
         self._trials = [with_overrides(pair, input=kind) for kind in inputs] or [pair]
         self._pair = self._trials[0]
@@ -77,6 +94,7 @@ class Inspection:
         self._options = options
         self._device = device
         self._depth = depth or Depth()
+        self._what_if = tuple(what_if)
         self._stop = Stop()
 
     def events(self) -> Iterator[Event]:
@@ -97,6 +115,7 @@ class _Run:
         self._settings = inspection._settings
         self._device = inspection._device
         self._depth = inspection._depth
+        self._what_if = inspection._what_if
         if is_onnx(self._pair.torch):
             # The reference is ONNX Runtime itself, in the one precision that the file has.
             self._depth = replace(self._depth, golden=False, onnx=False)
@@ -105,6 +124,8 @@ class _Run:
         self._tell_on = tell
         self._notices: list[str] = []
         self._tolerances = tolerances_of(self._pair.tolerance)
+        self._golden: Child | None = None
+        self._asked_golden = False
 
     def go(self) -> None:
         started = time.perf_counter()
@@ -118,47 +139,69 @@ class _Run:
         threading.Thread(target=warm, name="kernel", daemon=True).start()
         with open_sides(pair, self._writer.logs, self._settings.arena_bytes, self._tell, self._stop) as sides:
             prepared = prepare(pair, sides, made[0][0], self._device, self._tell, self._stop)
-            verdicts = Verdicts(lambda result: self._tell(LayerDiffed(result)))
+            causes = Causes(prepared.layers, self._tell)
             keeper = Keeper(self._writer, prepared.layers)
-            compared: list[_Compared] = []
-            for inputs, _ in made:
-                trial = Trial(sides, prepared, inputs, self._tolerances, verdicts, keeper)
-                for child in sides.both:
-                    self._tell(SideProgress(child.side, "running"))
-                comparison = trial.compare()
-                if not compared:
-                    self._count_results(comparison)
-                    # Begins to import while torch alone is at work.
-                    golden = sides.start_golden() if self._depth.golden else None
-                    if trial.layers != prepared.layers:
-                        prepared = replace(prepared, layers=trial.layers)
-                        self._tell(LayersPaired(trial.layers))
-                    sensitivity = self._sensitivity(sides, prepared, inputs)
-                    golden = self._fill(sides, golden)
-                golden_outputs = self._locate(trial, golden)
-                golden = golden if golden_outputs else None
-                self._arbitrate(sides, prepared, trial, inputs)
-                compared.append(_Compared(comparison, *self._outputs(comparison, golden_outputs)))
-                trial.conclude(not compared[-1].agrees)
-            for side, seconds in compared[0].comparison.seconds.items():
+            if self._what_if:
+                measured = self._measure(sides, prepared, [inputs for inputs, _ in made], keeper)
+                self._notices.clear()
+                for words in causes.try_out(sides, measured.remedies, self._what_if):
+                    self._tell(Notice("info", words))
+            causes.warn()
+            measured = self._measure(sides, prepared, [inputs for inputs, _ in made], keeper)
+            causes.tell(measured.remedies)
+            for side, seconds in measured.compared[0].comparison.seconds.items():
                 self._tell(SideProgress(side, "done", f"{seconds:.2f} s"))
             environment = dict(sides.environment)
-        worst = max(compared, key=_Compared.severity)
+        worst = max(measured.compared, key=_Compared.severity)
         report = report_of(
             pair,
-            prepared,
-            verdicts.results,
+            measured.prepared,
+            measured.verdicts.results,
             output=worst.output,
             outputs_agree=worst.agrees,
             seconds=worst.comparison.seconds,
-            sensitivity=sensitivity,
+            sensitivity=measured.sensitivity,
             environment=environment,
             input_text="; ".join(dict.fromkeys(text for _, text in made)),
+            findings=causes.findings,
             notices=self._notices,
             total_s=time.perf_counter() - started,
             session=shown_path(self._writer.path),
         )
         self._tell(RunEnded(report))
+
+    def _measure(self, sides: Sides, prepared: Prepared, every: Sequence[Arrays], keeper: Keeper) -> _Measured:
+        """All passes on all inputs, and the causes of what is wrong."""
+        verdicts = Verdicts(lambda result: self._tell(LayerDiffed(result)))
+        compared: list[_Compared] = []
+        remedies: list[Remedy] = []
+        explained: set[int] = set()
+        sensitivity = None
+        for inputs in every:
+            trial = Trial(sides, prepared, inputs, self._tolerances, verdicts, keeper)
+            for child in sides.both:
+                self._tell(SideProgress(child.side, "running"))
+            comparison = trial.compare()
+            if not compared:
+                self._count_results(comparison)
+                # Begins to import while torch alone is at work.
+                if self._depth.golden and not self._asked_golden:
+                    self._golden = sides.start_golden()
+                if trial.layers != prepared.layers:
+                    prepared = replace(prepared, layers=trial.layers)
+                    self._tell(LayersPaired(trial.layers))
+                sensitivity = self._sensitivity(sides, prepared, inputs)
+                if not self._asked_golden:
+                    self._golden = self._fill(sides, self._golden)
+                    self._asked_golden = True
+            golden_outputs = self._locate(trial, self._golden)
+            self._golden = self._golden if golden_outputs else None
+            self._arbitrate(sides, prepared, trial, inputs)
+            compared.append(_Compared(comparison, *self._outputs(comparison, golden_outputs)))
+            trial.conclude(not compared[-1].agrees)
+            remedies += self._diagnose(sides, trial, explained)
+            explained |= trial.born()
+        return _Measured(prepared, verdicts, compared, tuple(remedies), sensitivity)
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, Notice):
@@ -201,6 +244,17 @@ class _Run:
         for side, error in found.failures.items():
             self._unavailable("local diffs" if side == "paddle" else side, error)
         return found.golden_outputs
+
+    def _diagnose(self, sides: Sides, trial: Trial, explained: Collection[int]) -> tuple[Remedy, ...]:
+        if not (self._depth.diagnose and self._depth.local) or not trial.born() - frozenset(explained):
+            return ()
+        self._tell(SideProgress("paddle", "diagnosing"))
+        try:
+            return trial.diagnose(explained)
+        except AligndbgError as error:
+            self._stop.check()
+            self._unavailable("causes", error)
+            return ()
 
     def _arbitrate(self, sides: Sides, prepared: Prepared, trial: Trial, inputs: Arrays) -> None:
         if not (self._depth.onnx and self._depth.local):

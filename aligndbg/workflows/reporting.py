@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 import aligndbg
 from aligndbg.core.diff import diff
+from aligndbg.core.findings import Finding
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.noise import largest_gap
 from aligndbg.core.verdict import LayerResult, Verdict
@@ -45,6 +46,7 @@ def report_of(
     sensitivity: SensitivityReport | None,
     environment: Mapping[str, Mapping[str, Any]],
     input_text: str,
+    findings: Sequence[Finding],
     notices: Sequence[str],
     total_s: float,
     session: str | None,
@@ -80,6 +82,7 @@ def report_of(
             tuple(row.torch for row in rows if row.torch and not row.paddle and row.match == "unpaired"),
             tuple(row.paddle for row in rows if row.paddle and not row.torch and row.match == "unpaired"),
         ),
+        findings=tuple(findings),
         notices=tuple(notices),
         timing=Timing(seconds["torch"], seconds["paddle"], total_s),
         session=session,

@@ -172,8 +172,8 @@ class Sides:
         listen((self.paddle,), self._progress)
         return digest.hexdigest()
 
-    def state_of(self, child: Child) -> dict[str, NDArray[Any]]:
-        """A copy of every parameter and buffer of one side."""
+    def state_of(self, child: Child, names: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
+        """A copy of the parameters and buffers of one side: of these, or of all."""
         state: dict[str, NDArray[Any]] = {}
 
         def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
@@ -182,7 +182,7 @@ class Sides:
                 leases[0].release()
             return isinstance(message, wire.Done)
 
-        child.send(wire.GetState())
+        child.send(wire.GetState(names))
         listen((child,), on_message)
         return state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from aligndbg.core.layers import LayerPair
 from aligndbg.core.rows import severity
 from aligndbg.core.tolerance import Tolerances
 from aligndbg.core.verdict import LayerResult, Verdict
+from aligndbg.diagnosis.remedy import Remedy
 from aligndbg.frameworks.client import Child
 from aligndbg.settings import MIB
 from aligndbg.store.writer import SessionWriter
 from aligndbg.workflows.arbiter import arbitrate
 from aligndbg.workflows.compare import Comparison, compare, require_same_calls, with_calls
+from aligndbg.workflows.diagnose import diagnose
 from aligndbg.workflows.locate import Located, locate
 from aligndbg.workflows.preparation import Prepared
 from aligndbg.workflows.sides import Arrays, Sides
@@ -46,6 +48,11 @@ class Verdicts:
         if self._told.get(result.index) != worst:
             self._told[result.index] = worst
             self.changed(worst)
+
+    @property
+    def latest(self) -> Mapping[int, LayerResult]:
+        """The results of the latest trial."""
+        return self._trials[-1]
 
     @property
     def results(self) -> Mapping[int, LayerResult]:
@@ -108,6 +115,19 @@ class Trial:
         for row in self.layers:
             compared = row.index in self._evidence.diffs
             self._verdicts.offer(self._judge.compared(row.index) if compared else self._judge.alone(row.index, output_differs))
+
+    def diagnose(self, known: Collection[int]) -> tuple[Remedy, ...]:
+        """Causes of this input's faults, but for those of the rows `known`, which another input has shown already."""
+        results = {index: result for index, result in self._verdicts.latest.items() if index not in known}
+        return diagnose(
+            self._sides, self.layers, self._prepared.plan, self._inputs, results, self._judge, self._evidence, self._tolerances
+        )
+
+    def born(self) -> frozenset[int]:
+        """The rows at which this input shows a fault of their own."""
+        return frozenset(
+            index for index, result in self._verdicts.latest.items() if result.mismatch and result.verdict is Verdict.BORN
+        )
 
 
 class Keeper:

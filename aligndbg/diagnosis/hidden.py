@@ -1,0 +1,320 @@
+"""Causes that no class, attribute or weight tells: torch's call is computed wrongly on purpose until it gives what Paddle gives.
+
+Where one such mistake explains Paddle's output within rounding, it is what the port does; the fix is torch's call itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from aligndbg.core.kinds import HARMLESS_IN_EVAL
+from aligndbg.core.program import Program, Ref
+from aligndbg.diagnosis.case import Array, Arrays, Attempt, Case, Flow, gap
+from aligndbg.diagnosis.catalogue import alternatives, argument, rows_of
+from aligndbg.diagnosis.items import ACTIVATIONS
+from aligndbg.diagnosis.programs import Draft, Spec, torch_spec
+from aligndbg.diagnosis.rounding import NARROW, rounded
+from aligndbg.diagnosis.weights import variants
+
+_TRIED = (
+    "relu",
+    "relu6",
+    "gelu",
+    "silu",
+    "hardswish",
+    "sigmoid",
+    "hardsigmoid",
+    "tanh",
+    "leaky_relu",
+    "elu",
+    "mish",
+    "softplus",
+    "selu",
+)
+_MOST_OPERANDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A cause found in what Paddle's call computes. `told` follows the layer's name. `program` mends the layer and leaves `after`
+    where torch's call could not be computed in Paddle."""
+
+    cause: str
+    told: str
+    old: str = ""
+    new: str = ""
+    program: Program | None = None
+    after: float | None = None
+
+
+def hidden_cause(case: Case, flow: Flow, attempt: Attempt, mended: bool, repeats: bool) -> Hidden | None:
+    """The first mistake that explains Paddle's output. `mended`: torch's call, computed in Paddle on the same inputs, gives torch's
+    output. `repeats`: Paddle's call gives the same each time."""
+    search = _Search(case, flow, attempt)
+    if (found := search.by_chance(repeats)) is not None:
+        return found
+    if mended:
+        for hidden, explain in (
+            *search.operands(),
+            *search.attributes(),
+            *search.parameters(),
+            *search.activations(),
+            *search.sums(),
+        ):
+            outputs = explain()
+            if outputs is not None and search.explains(outputs):
+                return hidden
+        if (found := search.precision()) is not None:
+            return found
+    return search.by_output(mended)
+
+
+Explain = Callable[[], Arrays | None]
+
+
+class _Search:
+    def __init__(self, case: Case, flow: Flow, attempt: Attempt) -> None:
+        self._case = case
+        self._flow = flow
+        self._attempt = attempt
+        self._spec = torch_spec(case, case.one)
+        self._inputs: list[Array] | None = None
+
+    def explains(self, outputs: Arrays) -> bool:
+        found = gap(self._case.paddle, outputs)
+        return found is not None and found <= self._case.limit
+
+    def operands(self) -> Iterator[tuple[Hidden, Explain]]:
+        """The operands in another order."""
+        number = len(self._case.one.inputs)
+        if not 2 <= number <= _MOST_OPERANDS:
+            return
+        for order in list(itertools.permutations(range(number)))[1:]:
+            told = f"takes its {number} inputs in the order {list(order)}"
+            yield Hidden("input-order", told), self._with(self._spec, order=order)
+
+    def attributes(self) -> Iterator[tuple[Hidden, Explain]]:
+        """An attribute that acts as if it were another than the layer says."""
+        one = self._case.one
+        rows = {row.name: row for row in rows_of(one.kind)}
+        for name, value in alternatives(one):
+            spec = replace(self._spec, attributes={**self._spec.attributes, name: value})
+            old, new = (argument(rows[name], each, self._case.other) for each in (value, self._spec.attributes.get(name)))
+            told = f"behaves as if it had {old or f'{name} {value}'}"
+            yield Hidden(rows[name].cause, told, old, new), self._with(spec)
+
+    def parameters(self) -> Iterator[tuple[Hidden, Explain]]:
+        """Weights laid out another way, left out, or statistics of the batch."""
+        params = self._spec.params
+        kind = self._spec.kind
+        if kind == "batch_norm":
+            spec = replace(self._spec, attributes={**self._spec.attributes, "batch_stats": True})
+            yield Hidden("running-stats", "normalises by the batch's own statistics, not by the running ones"), self._with(spec)
+            still = {
+                role: (layout, np.zeros_like(v) if role == "mean" else np.ones_like(v) if role == "variance" else v)
+                for role, (layout, v) in params.items()
+            }
+            yield Hidden("running-stats", "normalises by mean 0 and variance 1"), self._with(replace(self._spec, params=still))
+        if {"weight", "bias"} <= params.keys() and kind.endswith("norm"):
+            bare = {role: value for role, value in params.items() if role not in ("weight", "bias")}
+            yield Hidden("affine", "leaves out its weight and bias"), self._with(replace(self._spec, params=bare))
+        for role, (layout, values) in params.items():
+            others = {other: value for other, value in params.items() if other != role}
+            if role.endswith("bias"):
+                yield Hidden("bias-missing", "leaves out its bias"), self._with(replace(self._spec, params=others))
+            elif role.endswith("weight") and values.ndim >= 2:
+                for words, variant in variants(values):
+                    cause = "weight-transposed" if words == "transposed" else "weight-permuted"
+                    spec = replace(self._spec, params={**params, role: (layout, variant)})
+                    yield Hidden(cause, f"uses its {role} {words}"), self._with(spec)
+        if "weight" in params and (factor := self._weight_factor()) is not None:
+            layout, values = params["weight"]
+            spec = replace(self._spec, params={**params, "weight": (layout, (values * factor).astype(values.dtype))})
+            yield Hidden("weight-value", f"uses its weight {factor:.6g} times as large"), self._with(spec)
+
+    def activations(self) -> Iterator[tuple[Hidden, Explain]]:
+        """An activation after the call, or another one in its place."""
+        one = self._case.one
+        if one.kind in ACTIVATIONS:
+            yield (
+                Hidden("activation-missing", f"hands its input on, torch applies {one.type}"),
+                self._with(Spec("identity", {}, {})),
+            )
+            for kind in _TRIED:
+                if kind != one.kind:
+                    yield (
+                        Hidden("activation", f"computes {kind}, torch computes {one.type}", kind, one.kind),
+                        self._with(Spec(kind, {}, {})),
+                    )
+        elif one.kind in HARMLESS_IN_EVAL:
+            return
+        for kind in _TRIED:
+            yield Hidden("activation-extra", f"applies {kind} to its result, torch does not"), self._after(kind)
+
+    def sums(self) -> Iterator[tuple[Hidden, Explain]]:
+        """The input added to the result."""
+        if self._case.one.inputs and self._case.one.inputs[0].spec.shape == self._case.one.output.shape:
+            yield Hidden("residual", "adds its input to its result, torch does not"), self._summed("add")
+            yield Hidden("residual", "subtracts its input from its result, torch does not"), self._summed("subtract")
+
+    def precision(self) -> Hidden | None:
+        """A result, a weight or an input that is narrowed to half precision on the way."""
+        outputs = self._case.paddle
+        for dtype in NARROW:
+            if all(np.array_equal(rounded(values, dtype), values, equal_nan=True) for values in outputs) and not all(
+                np.array_equal(rounded(values, dtype), values, equal_nan=True) for values in self._case.torch
+            ):
+                return Hidden("dtype", f"computes in {dtype}: its result holds no more", dtype, "float32")
+        for dtype in NARROW:
+            weights = {role: (layout, rounded(values, dtype)) for role, (layout, values) in self._spec.params.items()}
+            for told, spec, narrow in (
+                (f"narrows its weights to {dtype}", replace(self._spec, params=weights), False),
+                (f"narrows its input to {dtype}", self._spec, True),
+                (f"narrows its input and its weights to {dtype}", replace(self._spec, params=weights), True),
+            ):
+                found = self._narrowed(spec, dtype if narrow else None)
+                if found is not None and self.explains(found):
+                    return Hidden("dtype", told, dtype, "float32")
+        return None
+
+    def by_chance(self, repeats: bool) -> Hidden | None:
+        """Elements dropped at random, and the others scaled up."""
+        if repeats or len(self._case.paddle) != 1:
+            return None
+        torch, paddle = self._case.torch[0].astype(np.float64), self._case.paddle[0].astype(np.float64)
+        if torch.shape != paddle.shape:
+            return None
+        alive = torch != 0
+        dropped = alive & (paddle == 0)
+        kept = alive & ~dropped
+        if not dropped.any() or not kept.any():
+            return None
+        share = dropped.sum() / alive.sum()
+        factor = float(np.median(paddle[kept] / torch[kept]))
+        if np.abs(paddle[kept] - factor * torch[kept]).max() > max(self._case.limit * abs(factor), 1e-5 * np.abs(paddle).max()):
+            return None
+        return Hidden("dropout-active", f"drops {share:.0%} of its elements at random and scales the rest by {factor:.4g}, in eval")
+
+    def by_output(self, mended: bool) -> Hidden | None:
+        """Patterns of Paddle's output against torch's alone."""
+        if len(self._case.torch) != 1 or len(self._case.paddle) != 1:
+            return None
+        torch, paddle = self._case.torch[0].astype(np.float64), self._case.paddle[0].astype(np.float64)
+        if torch.shape != paddle.shape or not torch.size:
+            return None
+        if (factor := self._factor(torch, paddle)) is not None:
+            told = f"gives {factor:.6g} times what torch gives"
+            program, after = (None, None) if mended else self._rescaled(factor)
+            return Hidden("scale", told, f"* {factor:.6g}", "", program, after)
+        if not mended or torch.ndim < 2 or torch.shape[1] < 2:
+            return None
+        axes = tuple(axis for axis in range(torch.ndim) if axis != 1)
+        error = paddle - torch
+        if torch.size > torch.shape[1] and np.all(error.max(axis=axes) - error.min(axis=axes) <= 2 * self._case.limit):
+            return Hidden("bias-extra", "adds a constant to each channel that torch does not add")
+        order = _order(torch, paddle, self._case.limit)
+        if order is not None:
+            return Hidden("weight-permuted", f"gives its channels in another order: {_some(order)}")
+        return None
+
+    def _with(self, spec: Spec, order: Sequence[int] | None = None) -> Explain:
+        def explain() -> Arrays | None:
+            draft = Draft(self._case, self._flow)
+            operands = draft.torch_operands()
+            return self._attempt(draft.program([operands[k] for k in order] if order else operands, spec))
+
+        return explain
+
+    def _after(self, kind: str) -> Explain:
+        def explain() -> Arrays | None:
+            draft = Draft(self._case, self._flow)
+            result = Ref("array", draft.array(np.asarray(self._case.torch[0])))
+            draft.perform(Spec(kind, {}, {}), [result])
+            return self._attempt(draft.finish())
+
+        return explain
+
+    def _summed(self, kind: str) -> Explain:
+        def explain() -> Arrays | None:
+            draft = Draft(self._case, self._flow)
+            operands = draft.torch_operands()
+            result = Ref("array", draft.array(np.asarray(self._case.torch[0])))
+            draft.perform(Spec(kind, {}, {}), [result, operands[0]])
+            return self._attempt(draft.finish())
+
+        return explain
+
+    def _narrowed(self, spec: Spec, dtype: str | None) -> Arrays | None:
+        draft = Draft(self._case, self._flow)
+        operands = draft.torch_operands()
+        if dtype is not None:
+            if (inputs := self._values(operands)) is None:
+                return None
+            operands = [Ref("array", draft.array(rounded(values, dtype))) for values in inputs]
+        return self._attempt(draft.program(operands, spec))
+
+    def _values(self, operands: Sequence[Ref]) -> list[Array] | None:
+        """What torch's call reads, as arrays."""
+        if self._inputs is None:
+            found: list[Array] = []
+            for place in range(len(operands)):
+                draft = Draft(self._case, self._flow)
+                draft.perform(Spec("identity", {}, {}), [draft.torch_operands()[place]])
+                outputs = self._attempt(draft.finish())
+                if outputs is None:
+                    return None
+                found.append(outputs[0])
+            self._inputs = found
+        return self._inputs
+
+    def _weight_factor(self) -> float | None:
+        """c where Paddle's output is that of c times the weight."""
+        params: Mapping[str, tuple[str, Array]] = {
+            role: value for role, value in self._spec.params.items() if not role.endswith("bias")
+        }
+        outputs = self._with(replace(self._spec, params=params))()
+        if outputs is None or outputs[0].shape != self._case.paddle[0].shape:
+            return None
+        bare = outputs[0].astype(np.float64)
+        bias = self._case.torch[0].astype(np.float64) - bare
+        power = float(np.vdot(bare, bare))
+        factor = float(np.vdot(bare, self._case.paddle[0] - bias)) / power if power else 1.0
+        return factor if factor and abs(factor - 1) > 1e-4 and np.isfinite(factor) else None
+
+    def _factor(self, torch: Array, paddle: Array) -> float | None:
+        power = float(np.vdot(torch, torch))
+        factor = float(np.vdot(torch, paddle)) / power if power else 1.0
+        if not np.isfinite(factor) or not factor or abs(factor - 1) < 1e-4:
+            return None
+        return factor if np.abs(paddle - factor * torch).max() <= self._case.limit * max(1.0, abs(factor)) else None
+
+    def _rescaled(self, factor: float) -> tuple[Program | None, float | None]:
+        draft = Draft(self._case, self._flow)
+        steps = draft.program(None)
+        draft.perform(Spec("multiply", {"other": 1 / factor}, {}), [Ref("step", len(steps.steps) - 1)])
+        program = draft.finish()
+        outputs = self._attempt(program)
+        return program, None if outputs is None else gap(self._case.torch, outputs)
+
+
+def _order(torch: Array, paddle: Array, limit: float) -> list[int] | None:
+    """Which of torch's channels each of Paddle's is, where that is a true permutation."""
+    one, other = (np.moveaxis(values, 1, 0).reshape(values.shape[1], -1) for values in (torch, paddle))
+    keys = [(float(row.sum()), k) for k, row in enumerate(one)]
+    found: list[int] = []
+    for row in other:
+        total = float(row.sum())
+        nearest = sorted(keys, key=lambda key: abs(key[0] - total))[:8]
+        place = next((k for _, k in nearest if k not in found and np.abs(one[k] - row).max() <= limit), None)
+        if place is None:
+            return None
+        found.append(place)
+    return found if found != sorted(found) else None
+
+
+def _some(order: Sequence[int]) -> str:
+    return ", ".join(map(str, order[:6])) + (", ..." if len(order) > 6 else "")

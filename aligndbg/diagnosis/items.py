@@ -1,0 +1,242 @@
+"""In what Paddle's side of a fault differs from torch's, one by one: each item is a cause that can be tried by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from aligndbg.core.kinds import FAMILIES
+from aligndbg.core.layers import Call, ParamSpec
+from aligndbg.core.likeness import does_nothing
+from aligndbg.core.program import Program, Ref
+from aligndbg.diagnosis.case import Case, Flow
+from aligndbg.diagnosis.catalogue import AttributeDifference, attribute_differences
+from aligndbg.diagnosis.programs import Draft, Inexpressible, Spec, paddle_spec, torch_spec
+from aligndbg.diagnosis.weights import weight_cause
+
+ACTIVATIONS = FAMILIES[0]
+_POOLS = FAMILIES[1] | FAMILIES[2] | FAMILIES[3]
+_COMMUTE = frozenset({"add", "multiply", "maximum", "minimum"})
+_SHAPES = {"kernel-size": "kernel_size", "groups": "groups"}
+"""Causes that give a weight another shape -> the attribute that they are told by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One difference. What taking torch's side of it means: `attributes` and `roles` of parameters are torch's, `inserted` torch
+    calls run, `bypassed` Paddle calls hand their input on, `rewired` operands come from where torch's come from, `whole` computes
+    torch's kind of call. `call` is the call that the item is about."""
+
+    cause: str
+    call: Call
+    old: str = ""
+    new: str = ""
+    attributes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    inserted: int = -1
+    bypassed: int = -1
+    rewired: bool = False
+    whole: bool = False
+    told: str = ""
+    """What differs, in words that follow the layer's name."""
+
+
+def items_of(case: Case, flow: Flow) -> tuple[Item, ...]:
+    """Everything that differs. The order is that in which items are left out to find those that matter: the likeliest last."""
+    return tuple(_items(case, flow))
+
+
+def program_of(case: Case, flow: Flow, items: Collection[Item]) -> Program:
+    """What Paddle's side would compute at the end of the region with torch's side of these items.
+
+    Inexpressible where what torch reads was not recorded.
+    """
+    draft = Draft(case, flow)
+    operands = _operands(case, draft, items)
+    if any(item.whole for item in items):
+        return draft.program(operands, torch_spec(case, case.one))
+    attributes = frozenset[str]().union(*(item.attributes for item in items))
+    roles = frozenset[str]().union(*(item.roles for item in items))
+    own = {param.role: param for param in case.other.params}
+    if not attributes and all(_planned(case, own.get(role)) for role in roles):
+        return draft.program(operands, own={role: case.state.planned[own[role].name] for role in roles})
+    one, other = torch_spec(case, case.one), paddle_spec(case, case.other)
+    params = {role: value for role, value in other.params.items() if role not in roles}
+    params |= {role: value for role, value in one.params.items() if role in roles}
+    mixed = {**other.attributes, **{name: one.attributes[name] for name in attributes if name in one.attributes}}
+    return draft.program(operands, Spec(case.other.kind, mixed, params))
+
+
+def _planned(case: Case, param: ParamSpec | None) -> bool:
+    """Whether a Paddle parameter exists for a role, and the plan says what it should hold."""
+    return param is not None and param.name in case.state.planned
+
+
+def _operands(case: Case, draft: Draft, items: Collection[Item]) -> list[Ref] | None:
+    inserted = {item.inserted for item in items if item.inserted >= 0}
+    bypassed = {item.bypassed for item in items if item.bypassed >= 0}
+    if inserted or any(item.rewired for item in items):
+        return draft.torch_operands({call.index for call in case.torch_alone} - inserted)
+    if bypassed:
+        return draft.paddle_operands(bypassed)
+    return None
+
+
+def _items(case: Case, flow: Flow) -> Iterator[Item]:
+    one, other = case.one, case.other
+    yield from _weights(case)
+    if not case.fused:
+        for difference in attribute_differences(one, other):
+            if difference.shows and difference.cause not in ("bias-missing", "bias-extra", "affine"):
+                yield _attribute(case, difference)
+    yield from _alone(case)
+    if one.kind != other.kind or case.fused:
+        yield _kind(case)
+    if not case.torch_alone and not case.paddle_alone and (item := _wiring(case, flow)) is not None:
+        yield item
+
+
+def _attribute(case: Case, difference: AttributeDifference) -> Item:
+    roles = frozenset(_unlike_roles(case)) if difference.cause in _SHAPES else frozenset[str]()
+    return Item(
+        difference.cause,
+        case.other,
+        difference.old,
+        difference.new,
+        frozenset({difference.name}),
+        roles,
+        told=f"has {difference.old}, torch's has {difference.new}" if difference.old else "",
+    )
+
+
+def _weights(case: Case) -> Iterator[Item]:
+    mine = {param.role: param for param in case.one.params if param.role != "count"}
+    others = {param.role: param for param in case.other.params}
+    unlike = _unlike_roles(case)
+    causes = {difference.cause for difference in attribute_differences(case.one, case.other)}
+    norm = "norm" in case.other.kind
+    lacking = [role for role in mine if role not in others]
+    extra = [role for role in others if role not in mine and not role.startswith("operand")]
+    if norm and {"weight", "bias"} & {*lacking, *extra}:
+        roles = frozenset({"weight", "bias"} & {*lacking, *extra})
+        what = "has no" if lacking else "has a"
+        yield Item("affine", case.other, roles=roles, told=f"{what} {' and '.join(sorted(roles))} of its own")
+        lacking, extra = ([role for role in each if role not in roles] for each in (lacking, extra))
+    for role in lacking:
+        if role in ("mean", "variance"):
+            yield Item("running-stats", case.other, roles=frozenset({role}), told=f"has no running {role}")
+        elif role.endswith("bias"):
+            yield Item(
+                "bias-missing", case.other, "bias_attr=False", "", roles=frozenset({role}), told="has no bias, torch's has one"
+            )
+        elif not role.startswith("operand"):
+            yield Item("weight-missing", case.other, roles=frozenset({role}), told=f"has no {role}, torch's has one")
+    for role in extra:
+        cause = "bias-extra" if role.endswith("bias") else "weight-missing"
+        new = "bias_attr=False" if role.endswith("bias") else ""
+        yield Item(cause, case.other, "", new, roles=frozenset({role}), told=f"has a {role} that torch's lacks")
+    for role, param in others.items():
+        if role not in mine or (role in unlike and causes & _SHAPES.keys()):
+            continue
+        if role in unlike:
+            shapes = f"{list(param.spec.shape)}, torch's is {list(mine[role].spec.shape)}"
+            yield Item("channels", case.other, roles=frozenset({role}), told=f"has a {role} of {shapes}")
+        elif found := weight_cause(case.state, mine[role], param):
+            yield Item(found.cause, case.other, roles=frozenset({role}), told=found.told)
+
+
+def _unlike_roles(case: Case) -> list[str]:
+    """Roles of parameters whose shapes differ, each read in its own order of axes."""
+    mine = {param.role: param for param in case.one.params}
+    found = []
+    for param in case.other.params:
+        partner = mine.get(param.role)
+        if partner is not None and _by_letter(partner) != _by_letter(param):
+            found.append(param.role)
+    return found
+
+
+def _by_letter(param: ParamSpec) -> object:
+    if len(param.layout) == len(param.spec.shape):
+        return tuple(sorted(zip(param.layout, param.spec.shape, strict=True)))
+    return tuple(sorted(param.spec.shape))
+
+
+def _alone(case: Case) -> Iterator[Item]:
+    kinds = [call.kind for call in case.torch_alone], [call.kind for call in case.paddle_alone]
+    for call in case.torch_alone:
+        if not does_nothing(call):
+            moved = call.kind in kinds[1]
+            yield Item(missing_cause(call, moved), call, inserted=call.index, told=f"torch computes {call.type}, Paddle does not")
+    for call in case.paddle_alone:
+        moved = call.kind in kinds[0]
+        yield Item(extra_cause(call, moved), call, bypassed=call.index, told=f"Paddle computes {call.type}, torch does not")
+
+
+def missing_cause(call: Call, moved: bool = False) -> str:
+    """The id for a torch call that Paddle lacks; `moved` where Paddle has its like elsewhere."""
+    if moved:
+        return "op-order"
+    if call.kind in ACTIVATIONS:
+        return "activation-missing"
+    if call.kind in ("add", "subtract") and len(call.inputs) == 2:
+        return "residual"
+    if call.kind in ("add", "subtract") and call.params:
+        return "bias-missing"
+    if call.kind in ("multiply", "divide") and len(call.inputs) == 1:
+        return "scale"
+    return "missing-layer"
+
+
+def extra_cause(call: Call, moved: bool = False) -> str:
+    """The id for a Paddle call that torch lacks."""
+    if moved:
+        return "op-order"
+    if call.kind in ACTIVATIONS:
+        return "activation-extra"
+    if call.kind in ("add", "subtract") and len(call.inputs) == 2:
+        return "residual"
+    if call.kind in ("add", "subtract") and call.params:
+        return "bias-extra"
+    if call.kind in ("multiply", "divide") and len(call.inputs) == 1:
+        return "scale"
+    if call.kind == "dropout":
+        return "dropout-active" if call.attributes.get("training") is True else "dropout-mode"
+    return "dtype" if call.kind == "cast" else "extra-layer"
+
+
+def _kind(case: Case) -> Item:
+    one, other = case.one, case.other
+    both = {one.kind, other.kind}
+    cause = "activation" if both <= ACTIVATIONS else "pool-kind" if both <= _POOLS else "layer-kind"
+    if {one.kind, other.kind} == {"add", "concat"}:
+        cause = "residual"
+    return Item(cause, other, other.type, one.type, rewired=True, whole=True, told=f"is {other.type}, torch's is {one.type}")
+
+
+def _wiring(case: Case, flow: Flow) -> Item | None:
+    """That Paddle's call reads other tensors than torch's, or the same in another order."""
+    draft = Draft(case, flow)
+    try:
+        wanted = draft.torch_operands()
+    except Inexpressible:
+        return None
+    if draft.finish().steps:
+        return None
+    own = draft.recorded()
+    one, other = case.one, case.other
+    if wanted == own or (sorted(map(str, wanted)) == sorted(map(str, own)) and other.kind in _COMMUTE):
+        return None
+    if sorted(map(str, wanted)) == sorted(map(str, own)):
+        cause, told = "input-order", "reads the same tensors in another order than torch's"
+    elif other.kind in ("add", "subtract"):
+        cause, told = "residual", f"adds {_sources(other, flow.paddle)}, torch's adds {_sources(one, flow.torch)}"
+    else:
+        cause = "op-order" if len(other.inputs) == 1 else "input-order"
+        told = f"reads {_sources(other, flow.paddle)}, torch's reads {_sources(one, flow.torch)}"
+    return Item(cause, other, rewired=True, told=told)
+
+
+def _sources(call: Call, calls: Mapping[int, Call]) -> str:
+    names: Sequence[str] = [calls[ref.producer].path if ref.producer in calls else "the input" for ref in call.inputs]
+    return " and ".join(names)

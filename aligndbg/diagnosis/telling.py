@@ -1,0 +1,157 @@
+"""Findings in words: what is wrong, and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aligndbg.core.findings import Finding, Proof, Status
+from aligndbg.core.layers import Call, LayerPair
+from aligndbg.diagnosis.case import Case
+from aligndbg.diagnosis.catalogue import AttributeDifference
+from aligndbg.diagnosis.hidden import Hidden
+from aligndbg.diagnosis.items import Item
+from aligndbg.diagnosis.search import Explanation
+
+_FIXES: Mapping[str, str] = {
+    "weight-transposed": "transpose the weight that it computes with",
+    "weight-permuted": "bring the weight that it computes with into torch's order",
+    "weight-value": "compute with the weight as it was loaded",
+    "weight-missing": "give it the parameter under a name that pairs with torch's, or map it by `weights: map:` in pair.yaml",
+    "weight-shared": "give it a parameter of its own",
+    "running-stats": "normalise by the running mean and variance in eval: call eval(), leave use_global_stats at None",
+    "affine": "weight_attr=None, bias_attr=None where torch has affine=True; False where it has not",
+    "bias-missing": "bias_attr=None",
+    "bias-extra": "bias_attr=False",
+    "input-order": "hand the inputs over in torch's order",
+    "op-order": "run the two in torch's order",
+    "residual": "add what torch adds",
+    "dropout-active": "training=self.training, and eval() before evaluation",
+    "dtype": "compute in float32",
+    "channels": "give it torch's number of channels",
+}
+
+
+def findings_of(case: Case, explanation: Explanation) -> tuple[Finding, ...]:
+    """What to tell of one fault: a finding for each item that matters, in most cases one."""
+    proof = Proof(case.before, explanation.after, "experiment")
+    if explanation.hidden is not None:
+        return (_hidden(case, explanation.hidden, proof),)
+    if explanation.items:
+        how = Proof(proof.before, proof.after, "attribute")
+        return tuple(_item(case, item, how if item.attributes else proof) for item in explanation.items)
+    call = case.born.paddle or case.born.torch
+    assert call is not None
+    message = f"{call.path} ({call.type}) computes something else than torch does, and no cause that was tried explains it"
+    fix = f"compare {_name(case.born.torch)} in torch with {_name(case.born.paddle)} in Paddle"
+    return (_finding(case, "unknown", message, fix, proof, status=Status.UNKNOWN, hints=explanation.hints, source=_place(call)),)
+
+
+def warning_of(row: LayerPair, difference: AttributeDifference) -> Finding:
+    """Two layers that are set differently, before any number is known."""
+    assert row.paddle is not None
+    call = row.paddle
+    message = (
+        f"{call.path} ({call.type}) has {difference.old or difference.paddle}, torch's has {difference.new or difference.torch}"
+    )
+    if not difference.shows:
+        message += ": no forward in eval shows it"
+    source = _place(call)
+    fix = _fix(difference.old, difference.new, f"set {difference.name} as in torch")
+    return Finding(
+        difference.cause,
+        row.path,
+        call.path,
+        "paddle",
+        message,
+        fix,
+        Proof(None, None, "attribute"),
+        Status.WARNING,
+        source,
+        difference.old,
+        difference.new,
+    )
+
+
+def swapped(first: Case, calls: Sequence[Call], proof: Proof) -> Finding:
+    """Two faults that are one: what Paddle runs in another order than torch. `calls` are Paddle's, in its order."""
+    names = " before ".join(f"{call.path} ({call.type})" for call in calls)
+    source = _place(calls[-1])
+    return _finding(
+        first,
+        "op-order",
+        f"Paddle runs {names}; torch runs them the other way round",
+        _fix("", "", _FIXES["op-order"]),
+        proof,
+        source=source,
+    )
+
+
+def _item(case: Case, item: Item, proof: Proof) -> Finding:
+    call = item.call
+    if item.inserted >= 0:
+        reader = case.other
+        source = reader.source or _place(reader)
+        message = f"Paddle lacks {call.path} ({call.type}), which torch computes before {reader.path}"
+        return _finding(case, item.cause, message, _fix("", "", f"apply {call.type} before {reader.path}"), proof, source=source)
+    source = _place(call)
+    if item.bypassed >= 0:
+        message = f"Paddle computes {call.path} ({call.type}), which torch does not"
+        words = (
+            "mode='upscale_in_train'"
+            if item.cause == "dropout-mode"
+            else _FIXES["dropout-active"]
+            if item.cause == "dropout-active"
+            else f"remove {call.type}"
+        )
+        return _finding(case, item.cause, message, _fix("", "", words), proof, source=source)
+    message = f"{call.path} ({call.type}) {item.told}"
+    words = _FIXES.get(item.cause, "as in torch")
+    fix = _fix(item.old, item.new, words)
+    return _finding(case, item.cause, message, fix, proof, source=source, old=item.old, new=item.new)
+
+
+def _hidden(case: Case, hidden: Hidden, proof: Proof) -> Finding:
+    call = case.other
+    source = _place(call)
+    words = _FIXES.get(hidden.cause, "compute what torch computes")
+    message = f"{call.path} ({call.type}) {hidden.told}"
+    return _finding(
+        case,
+        hidden.cause,
+        message,
+        _fix(hidden.old, hidden.new, words),
+        proof,
+        source=source,
+        old=hidden.old,
+        new=hidden.new,
+    )
+
+
+def _finding(
+    case: Case,
+    cause: str,
+    message: str,
+    fix: str,
+    proof: Proof,
+    *,
+    status: Status = Status.FOUND,
+    source: str | None = None,
+    old: str = "",
+    new: str = "",
+    hints: tuple[str, ...] = (),
+) -> Finding:
+    other = case.born.paddle.path if case.born.paddle else None
+    return Finding(cause, case.born.path, other, case.side, message, fix, proof, status, source, old, new, hints)
+
+
+def _fix(old: str, new: str, words: str) -> str:
+    return f"{old} -> {new}" if old and new else words
+
+
+def _place(call: Call) -> str | None:
+    """Where the layer is made, or the op is called."""
+    return call.constructed or call.source
+
+
+def _name(call: Call | None) -> str:
+    return f"{call.path} ({call.type})" if call else "nothing"
