@@ -72,6 +72,12 @@ class Edits:
         setattr(layer, name, value)
         self._undo.append(lambda: setattr(layer, name, before))
 
+    def keep(self, path: str, name: str) -> None:
+        """Remember the value of a parameter of the layer at `path`, which a forward may come to change."""
+        parameter = self.at(path)._parameters[name]
+        value = parameter.numpy()
+        self._undo.append(lambda: parameter.set_value(value))
+
     def tie(self, path: str, name: str, parameter: Any) -> None:
         """Let the layer at `path` have `parameter`, which another one owns, as its own."""
         owned = self.at(path)._parameters

@@ -76,6 +76,13 @@ class Field:
                 return planted
         return None
 
+    def clear(self) -> None:
+        """Make the model healthy again."""
+        self.edits.undo()
+        self.planted.clear()
+        self._taken.clear()
+        self._probes.clear()
+
     def _free(self, places: Iterable[str]) -> list[str]:
         return [path for path in places if path not in self._probes and (path == "" or self._apart([path]))]
 
@@ -136,11 +143,11 @@ def sow(model: nn.Layer, shape: tuple[int, ...], seed: int, count: int, ids: Ite
     for id_ in first:
         if field.plant(id_, rng):
             break
-    rest = [able[int(at)] for _ in range(4) for at in rng.permutation(len(able))]
-    for id_ in rest:
-        if len(field.planted) == count:
-            break
-        field.plant(id_, rng)
+    for attempt in range(4):
+        for at in rng.permutation(len(able)):
+            known = {fault.id for fault in field.planted}
+            if len(field.planted) < count and (attempt or able[at] not in known):
+                field.plant(able[at], rng)
     if len(field.planted) < count:
         raise ValueError(f"{len(field.planted)} of {count} faults found a place")
     return field

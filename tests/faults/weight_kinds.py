@@ -80,10 +80,16 @@ def _computed(id_: str, changes: Callable[[nn.Layer], dict[str, Change]]) -> Kin
         forward = forward_with(layer, possible[note])
         if forward is None:
             return None
-        edits.forward(place, forward, pick(rng, list(WAYS)))
+        edits.forward(place, forward, _way(layer, rng))
         return Mark((place,), place, note)
 
     return Kind(id_, applicable, plant)
+
+
+def _way(layer: nn.Layer, rng: np.random.Generator) -> str:
+    """A class of its own would leave open which way round it wants a square weight: then torch's as it is were right."""
+    square = type(layer) is nn.Linear and layer.weight.shape[0] == layer.weight.shape[1]
+    return "instance" if square else pick(rng, list(WAYS))
 
 
 def _spoilt(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
@@ -95,6 +101,7 @@ def _spoilt(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
         weight[:rows] = 0.0
         layer.weight.set_value(weight)
 
+    edits.keep(place, "weight")
     edits.hook_before(place, before)
     return Mark((place,), place, f"the first {rows} of the weight's first axis are zero")
 
@@ -117,7 +124,8 @@ _BATCH_NORM_FORWARDS: dict[str, Forward] = {
 
 def _statistics(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
     note = pick(rng, sorted(_BATCH_NORM_FORWARDS))
-    edits.forward(place, _BATCH_NORM_FORWARDS[note], pick(rng, list(WAYS)))
+    # In a class of its own, a weight called `bias` were only a name.
+    edits.forward(place, _BATCH_NORM_FORWARDS[note], "instance" if "exchanged" in note else pick(rng, list(WAYS)))
     return Mark((place,), place, note)
 
 
