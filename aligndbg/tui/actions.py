@@ -21,7 +21,7 @@ class Action:
     footer: bool = False
 
 
-LISTS = ("table", "detail", "list", "page")
+LISTS = ("table", "detail", "list", "findings", "page")
 PANES = ("compare", "home")
 
 ACTIONS: tuple[Action, ...] = (
@@ -35,14 +35,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("bottom", ("G", "end"), "Move", "Bottom", "to the last line", LISTS),
     Action("open", ("enter",), "Move", "Open", "details of a layer; fold or unfold a group", ("table",)),
     Action("open", ("enter",), "Move", "Open", "open the pair or the session", ("list",), True),
+    Action("open", ("enter",), "Move", "Layer", "of a finding: to its layer", ("findings",)),
     Action("next_pane", ("tab",), "Move", "Pane", "to the next pane", PANES, True),
     Action("previous_pane", ("shift+tab",), "Move", "Previous pane", "to the previous pane", PANES),
-    Action("back", ("escape",), "Move", "Back", "leave zoom and details, clear filter and order, go home", ("compare",)),
+    Action("back", ("escape",), "Move", "Back", "leave zoom, details and findings, clear filter and order, go home", ("compare",)),
     Action("back", ("escape",), "Move", "Back", "clear the filter", ("home",)),
     Action("next_mismatch", ("n",), "Find", "Mismatch", "to the next mismatching layer", ("compare",), True),
     Action("previous_mismatch", ("N",), "Find", "Previous mismatch", "to the mismatching layer before", ("compare",)),
     Action("first", ("f",), "Find", "First", "to the first born layer, or the first mismatch", ("compare",), True),
-    Action("born_only", ("b",), "Find", "Born only", "show the born layers alone, or all again", ("compare",), True),
+    Action("findings", ("c",), "Find", "Causes", "what is wrong, why, and what to type: the findings, or back", ("compare",), True),
+    Action("born_only", ("b",), "Find", "Born only", "show the born layers alone, or all again", ("compare",)),
     Action("filter", ("slash",), "Find", "Filter", "filter while typing", PANES, True),
     Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", PANES),
     Action("leave", ("escape",), "Find", "Clear", "while typing: show all again", ("filter",), True),
@@ -59,6 +61,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("rerun", ("r",), "Run", "Run", "run again in fresh children", ("compare",), True),
     Action("reload", ("r",), "Run", "Reload", "read the lists again", ("home",)),
     Action("watch", ("w",), "Run", "Watch", "run again whenever the pair's files change, or stop", ("compare",)),
+    Action("what_if", ("w",), "Run", "What if", "of a finding: run again with its fix tried, no file changed", ("findings",)),
+    Action("edit", ("o",), "Run", "Edit", "of a finding: open its file at the line in $VISUAL or $EDITOR", ("findings",)),
+    Action("copy", ("y",), "Copy", "Copy fix", "of a finding: the selected text, or file, line and fix", ("findings",)),
     Action("copy", ("y",), "Copy", "Copy", "the selected text; else the layer's line, or its details where focused", ("compare",)),
     Action("copy", ("y",), "Copy", "Copy", "the selected text, or the line", ("home",)),
     Action("copy", ("y",), "Copy", "Copy", "on a page: the selected text, or the page", ("page",)),
@@ -69,7 +74,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("quit", ("q", "ctrl+c"), "App", "Quit", "quit at once; a running comparison is stopped", ("app",), True),
 )
 
-MOVING = frozenset("open next_pane previous_pane back filter clear_filter leave done notices dismiss help command_palette".split())
+MOVING = frozenset(
+    "open next_pane previous_pane back findings filter clear_filter leave done notices dismiss help command_palette".split()
+)
 """Actions after which the focus may be elsewhere."""
 
 KEY_NAMES = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -146,7 +146,8 @@ class AligndbgApp(App[str]):
 
 
 class InspectApp(AligndbgApp):
-    """One pair or one stored session. `start` makes a fresh run; `read_only` says why there is none but the first."""
+    """One pair or one stored session. `start` makes a fresh run, `what_if` one with fixes applied; `read_only` says why there is
+    none but the first."""
 
     def __init__(
         self,
@@ -156,8 +157,9 @@ class InspectApp(AligndbgApp):
         watch_paths: Callable[[], Iterable[Path]] | None = None,
         watching: bool = False,
         read_only: str = "",
+        what_if: Callable[[Sequence[str]], Run] | None = None,
     ) -> None:
-        target = Target(pair_name, start, read_only, watch_paths)
+        target = Target(pair_name, start, read_only, watch_paths, what_if)
 
         def first() -> Screen[None]:
             from aligndbg.tui.screens.compare import CompareScreen

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from textual.screen import Screen
 
 
-def copy(screen: Screen[None], text: str, what: str) -> None:
+def copy(screen: Screen[Any], text: str, what: str) -> None:
     """Copy what is selected on the screen, else `text`, and say what was copied."""
     selected = screen.get_selected_text()
     if selected:

@@ -24,13 +24,15 @@ class Target:
     """What a screen opens. `start` begins a fresh run each time; it is called in a thread and may raise AligndbgError.
 
     `read_only` says why there is no re-run, `""` where there is. `watch_paths` are the files that the run came from; it may raise
-    AligndbgError while one of them cannot be read.
+    AligndbgError while one of them cannot be read. `what_if` begins a run with fixes, each named `layer:id`, applied to the
+    port in memory; None where that cannot be done.
     """
 
     name: str
     start: Callable[[], Run]
     read_only: str = ""
     watch_paths: Callable[[], Iterable[Path]] | None = None
+    what_if: Callable[[Sequence[str]], Run] | None = None
 
 
 @dataclass(frozen=True, slots=True)

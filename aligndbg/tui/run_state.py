@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from aligndbg.core.findings import Finding
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import AligndbgError, CannotPair, ChildDied
@@ -13,6 +14,7 @@ from aligndbg.weights.plan import WeightPlan
 from aligndbg.workflows.events import (
     Downloading,
     Event,
+    FindingMade,
     LayerDiffed,
     LayersPaired,
     Notice,
@@ -59,6 +61,8 @@ class RunState:
     plan: WeightPlan | None = None
     layers: tuple[LayerPair, ...] = ()
     results: dict[int, LayerResult] = field(default_factory=dict)
+    findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
+    """By id and layer."""
     report: Report | None = None
     error: AligndbgError | None = None
     largest: float = 0.0
@@ -92,8 +96,11 @@ class RunState:
                 self.results[result.index] = result
                 if result.propagated:
                     self.largest = max(self.largest, result.propagated.stats.max_abs)
+            case FindingMade(finding):
+                self.findings[finding.id, finding.layer] = finding
             case RunEnded(report):
                 self.report, self.phase = report, "ended"
+                self.findings = {(finding.id, finding.layer): finding for finding in report.findings}
             case RunFailed(error):
                 self.error, self.phase = error, "failed"
 
@@ -139,6 +146,14 @@ class RunState:
             return f"downloading {self.download.name}"
         working = [f"{side} {stage}" for side, (stage, _) in self.stages.items() if stage not in IDLE]
         return ", ".join(working) or "starting"
+
+    def no_findings(self) -> str:
+        """Why there is none, in words."""
+        if self.report is None:
+            return "no findings so far: the run goes on" if self.phase == "running" else "no findings: the run stopped early"
+        if self.report.verdict == "mismatch":
+            return "no findings: layers mismatch, and no cause was found"
+        return "no findings: the two models cannot be compared" if self.unpairable else "no findings: the port agrees with torch"
 
     @property
     def unpairable(self) -> bool:

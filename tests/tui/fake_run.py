@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 
+from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.layers import Attribute, Call, LayerPair, ParamSpec, TensorRef, TensorSpec
 from aligndbg.core.stats import Diff, DiffDetail, DiffStats, Heatmap, TensorStats, WorstElement
 from aligndbg.core.verdict import LayerResult, Verdict
@@ -14,6 +15,7 @@ from aligndbg.weights.plan import WeightPlan, WeightRule
 from aligndbg.workflows.events import (
     Downloading,
     Event,
+    FindingMade,
     LayerDiffed,
     LayersPaired,
     Notice,
@@ -252,6 +254,67 @@ def report(rows: tuple[LayerPair, ...], found: tuple[LayerResult, ...], broken: 
     )
 
 
+PORT = "models/broken/squeezenet1_0/paddle_model.py"
+
+POOL = Finding(
+    "ceil-mode",
+    "features.2",
+    "features.2",
+    "paddle",
+    "the pool rounds the size of its output down, torch's rounds it up",
+    "pass ceil_mode=True",
+    Proof(0.743, 0.0, "attribute"),
+    source=f"{PORT}:57",
+    old="ceil_mode=False",
+    new="ceil_mode=True",
+)
+
+SUSPECTED = replace(POOL, status=Status.WARNING, evidence=Proof(None, None, "attribute"))
+
+MISSING = Finding(
+    "activation-missing",
+    "features.5.squeeze_activation",
+    None,
+    "paddle",
+    "torch has a ReLU here, Paddle has none",
+    "apply F.relu to what features.5.squeeze gives",
+    Proof(1.32, 1.2e-8, "experiment"),
+    source=f"{PORT}:71",
+)
+
+UNEXPLAINED = Finding(
+    "unknown",
+    "features.9.cat",
+    "features.9.cat",
+    "paddle",
+    "nothing that was tried explains the difference",
+    "",
+    Proof(1.5, None, "experiment"),
+    Status.UNKNOWN,
+    hints=("both inputs agree", "with the inputs exchanged max|d| is 0.4"),
+)
+
+DROPOUTS = tuple(
+    Finding(
+        "dropout-p",
+        path,
+        path,
+        "paddle",
+        "Paddle drops 0.1 of its inputs, torch 0.5",
+        "pass p=0.5",
+        Proof(None, None, "attribute"),
+        Status.WARNING,
+        f"{PORT}:80",
+        "p=0.1",
+        "p=0.5",
+    )
+    for path in ("classifier.0", "features.3.cat", "features.4.cat", "features.7.cat", "features.8.cat", "features.10.cat")
+)
+
+FINDINGS = (*DROPOUTS, POOL, MISSING, UNEXPLAINED)
+"""Of the broken port: a warning at six layers, two causes, and a fault without one."""
+
+
 def opening(broken: bool = True) -> list[Event]:
     """Up to the middle of the download."""
     started = (PAIR, "SqueezeNet 1.0 with three mistakes in the port") if broken else ("squeezenet1_0", "SqueezeNet 1.0")
@@ -299,6 +362,16 @@ def events(broken: bool = True) -> list[Event]:
         SideProgress("paddle", "done"),
         RunEnded(report(rows, found, broken)),
     ]
+
+
+def found_events() -> list[Event]:
+    """The run on the broken port with its findings, one of them suspected before it is known."""
+    *before, last = events()
+    assert isinstance(last, RunEnded)
+    made = [FindingMade(finding) for finding in (SUSPECTED, *FINDINGS)]
+    report = last.report
+    said = headline(PAIR, "mismatch", report.layers, report.output, findings=FINDINGS)
+    return [*before, *made, RunEnded(replace(report, headline=said, findings=FINDINGS))]
 
 
 def starting(broken: bool = True, hold: int | None = None) -> Callable[[], FakeRun]:

@@ -19,6 +19,7 @@ from aligndbg.tui.screens.home import HomeScreen
 from aligndbg.tui.screens.pages import Page
 from aligndbg.tui.widgets.entry_list import EntryList
 from aligndbg.tui.widgets.filter_bar import FilterInput
+from aligndbg.tui.widgets.findings_pane import FindingsPane
 from aligndbg.tui.widgets.layer_detail import LayerDetail
 from aligndbg.tui.widgets.layer_table import LayerTable
 
@@ -30,6 +31,7 @@ PLACES: dict[str, type] = {
     "detail": LayerDetail,
     "list": EntryList,
     "filter": FilterInput,
+    "findings": FindingsPane,
     "page": Page,
 }
 
@@ -89,7 +91,7 @@ async def test_help_of_a_run_has_every_action_that_can_be_met_there() -> None:
         page = pilot.app.screen
         assert isinstance(page, HelpScreen)
         said = everything_said(page)
-        for action in actions_of(("app", "compare", "table", "detail", "filter", "page")):
+        for action in actions_of(("app", "compare", "table", "detail", "findings", "filter", "page")):
             assert f"{keys_text(action)} {action.help}" in said
         assert "kind:conv" in said
         assert "mouse" in said
@@ -127,10 +129,10 @@ def offered(app: AligndbgApp) -> dict[str, type]:
 async def test_the_palette_has_every_action_of_a_run() -> None:
     async with driving.opened() as pilot:
         app = driving.app_of(pilot)
-        names = {action.name for action in actions_of(("app", "compare", "table"))}
+        names = {action.name for action in actions_of(("app", "compare", "table", "findings"))}
         assert set(offered(app)) == names
         titles = {command.title for command in app.get_system_commands(app.screen)}
-        for action in actions_of(("app", "compare", "table")):
+        for action in actions_of(("app", "compare", "table", "findings")):
             assert (f"{action.label} ({key_text(action.keys[0])})" in titles) == (action.name != "command_palette")
 
 

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from textual.events import Paste
 from textual.pilot import Pilot
 
+from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.layers import Call, LayerPair, ParamSpec, TensorSpec
 from aligndbg.core.verdict import LayerResult, Verdict
 from aligndbg.errors import ChildDied
@@ -21,6 +22,7 @@ from aligndbg.weights.plan import WeightPlan
 from aligndbg.workflows.events import (
     Downloading,
     Event,
+    FindingMade,
     LayerDiffed,
     LayersPaired,
     Notice,
@@ -82,15 +84,24 @@ def layer(index: int, nasty: str) -> tuple[LayerPair, LayerResult]:
     return LayerPair(index, call, other, nasty, nasty), LayerResult(index, Verdict.BORN, True, diff, blame=nasty, note=nasty)
 
 
+def finding(index: int, nasty: str) -> Finding:
+    path = layer(index, nasty)[0].path
+    proof = Proof(1.0, 0.0, "experiment")
+    status = list(Status)[index % 3]
+    return Finding(nasty, path, path, nasty, nasty, nasty, proof, status, f"{nasty}:{index}", nasty, f"{nasty}2", (nasty, nasty))
+
+
 def hostile_run() -> list[Event]:
     layers, results = zip(*(layer(index, nasty) for index, nasty in enumerate(NASTY)), strict=True)
-    report = replace(fake_run.report(layers, results), headline=f"{ALL}: mismatch — {ALL}", input=ALL)
+    findings = tuple(finding(index, nasty) for index, nasty in enumerate(NASTY))
+    report = replace(fake_run.report(layers, results), headline=f"{ALL}: mismatch — {ALL}", input=ALL, findings=findings)
     return [
         *preparing(),
         WeightsReady(ALL, ALL),
         LayersPaired(layers),
         WeightsPlanned(WeightPlan((), NASTY, NASTY)),
         *map(LayerDiffed, results),
+        *map(FindingMade, findings),
         RunEnded(report),
     ]
 
@@ -119,6 +130,25 @@ async def test_a_strangers_model_is_shown_and_does_nothing() -> None:
             await pilot.press(key)
             check(pilot)
         assert all(notification.message.isprintable() for notification in pilot.app._notifications)
+        await pilot.resize_terminal(60, 20)
+        await pilot.pause()
+        check(pilot)
+
+
+async def test_a_strangers_findings_are_shown_and_do_nothing() -> None:
+    async with opened(playing(hostile_run()), size=(140, 45)) as pilot:
+        await pilot.press("c", "z")
+        text = check(pilot)
+        assert MARKUP in text and ACTION in text
+        for _ in NASTY:
+            await pilot.press("j", "y", "o", "w")
+            check(pilot)
+            assert pilot.app.clipboard.isprintable()
+        for _ in NASTY:
+            await pilot.press("k", "enter")
+            check(pilot)
+            await pilot.press("c")
+        assert all(message.isprintable() for message in told(pilot))
         await pilot.resize_terminal(60, 20)
         await pilot.pause()
         check(pilot)

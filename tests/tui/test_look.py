@@ -51,6 +51,11 @@ def test_a_narrow_terminal(snap_compare: SnapCompare) -> None:
     assert snap_compare(inspect(), terminal_size=(80, 24), run_before=after())
 
 
+def test_the_findings(snap_compare: SnapCompare) -> None:
+    app = InspectApp(fake_run.PAIR, driving.playing(fake_run.found_events()))
+    assert snap_compare(app, terminal_size=(120, 36), run_before=after("c", "j"))
+
+
 def test_the_light_theme_with_zoomed_details(snap_compare: SnapCompare) -> None:
     assert snap_compare(inspect(), terminal_size=(140, 32), run_before=after("ctrl+t", "tab", "z"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import ClassVar
 
@@ -11,21 +12,22 @@ from textual.containers import Container, Vertical
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Footer
 
 from aligndbg.core.query import parse_while_typing
 from aligndbg.errors import UsageError
 from aligndbg.tui.actions import bindings
-from aligndbg.tui.cells import clean
-from aligndbg.tui.clipboard import copy
+from aligndbg.tui.copying import copy_layer, copy_report
 from aligndbg.tui.feed import Feed, tell
 from aligndbg.tui.run import Target
 from aligndbg.tui.run_state import RunState
+from aligndbg.tui.seeking import to_first, to_mismatch
 from aligndbg.tui.watch import Watcher
 from aligndbg.tui.widgets.bars import FactsLine, FailureBanner, NoticeLines, StateLine, StatusLines, TitleLine, Waiting
 from aligndbg.tui.widgets.filter_bar import FilterBar, FilterInput
+from aligndbg.tui.widgets.findings_pane import FindingsPane
 from aligndbg.tui.widgets.layer_detail import LayerDetail
-from aligndbg.tui.widgets.layer_lines import line_text
 from aligndbg.tui.widgets.layer_table import LayerTable
 from aligndbg.tui.widgets.network_strip import NetworkStrip
 from aligndbg.workflows.events import LayerDiffed, LayersPaired
@@ -48,7 +50,7 @@ BORN = "verdict:born"
 
 class CompareScreen(Screen[None]):
     BINDINGS = bindings("compare")
-    HELP: ClassVar = ("compare", "table", "detail", "filter", "page")
+    HELP: ClassVar = ("compare", "table", "detail", "findings", "filter", "page")
     AUTO_FOCUS = "LayerTable"
     CSS_PATH = "compare.tcss"
 
@@ -64,6 +66,8 @@ class CompareScreen(Screen[None]):
         self._beat: Timer | None = None
         self._began = 0.0
         self._wrong_term: UsageError | None = None
+        self._fixes: tuple[str, ...] = ()
+        """`layer:id` of the findings whose fixes this run has applied."""
 
     def compose(self) -> ComposeResult:
         yield TitleLine()
@@ -71,6 +75,7 @@ class CompareScreen(Screen[None]):
         yield NoticeLines()
         yield FailureBanner()
         with Container(id="panes"):
+            yield FindingsPane()
             with Vertical(id="layers"):
                 yield Waiting()
                 yield NetworkStrip()
@@ -97,7 +102,9 @@ class CompareScreen(Screen[None]):
         """Begin a fresh run. What the last one showed stays in the table until the new layers are known."""
         self.state = RunState(self.target.name, description=self.state.description)
         self._began = monotonic()
-        self._feed = Feed(self.target.start, self)
+        what_if = self.target.what_if
+        self._feed = Feed(partial(what_if, self._fixes) if what_if and self._fixes else self.target.start, self)
+        self._show_mode()
         self._show_state()
 
     def stop(self) -> Feed | None:
@@ -161,6 +168,9 @@ class CompareScreen(Screen[None]):
             table.focus()
         if self.state.report is not None:
             self.query_one(LayerDetail).tolerance = self.state.report.tolerance.get("atol")
+        self.query_one(FindingsPane).show(self.state.findings.values(), self.state.no_findings())
+        if self.state.layers:
+            self.query_one(LayerDetail).findings = tuple(self.state.findings.values())
         self._show_place()
 
     def _show_place(self) -> None:
@@ -172,12 +182,12 @@ class CompareScreen(Screen[None]):
         pane.border_title = f"Layers{last}{' by max|d|' if table.sorted else ''}"
         place = f"{table.cursor + 1}/{len(table.shown)}" if table.shown else ""
         wrong = sum(result is not None and result.mismatch for result in outline.results)
-        pane.border_subtitle = " · ".join(part for part in (f"{wrong} mismatch" if wrong else "", place) if part)
-        wrong_term = self._wrong_term
-        self.query_one(FilterBar).tell(
-            f"{outline.matches} of {len(outline.layers)}" if outline.filtered else "",
-            ": ".join(part for part in (wrong_term.message, wrong_term.hint) if part) if wrong_term else "",
-        )
+        causes = self.query_one(FindingsPane).summary
+        parts = (f"[@click=screen.findings]{causes} (c)[/]" if causes else "", f"{wrong} mismatch" if wrong else "", place)
+        pane.border_subtitle = " · ".join(part for part in parts if part)
+        found = f"{outline.matches} of {len(outline.layers)}" if outline.filtered else ""
+        slip = self._wrong_term
+        self.query_one(FilterBar).tell(found, ": ".join(part for part in (slip.message, slip.hint) if part) if slip else "")
 
     @on(LayerTable.Moved)
     def _on_moved(self, message: LayerTable.Moved) -> None:
@@ -192,19 +202,38 @@ class CompareScreen(Screen[None]):
     def _panes(self) -> Container:
         return self.query_one("#panes", Container)
 
-    def _go_to_pane(self, detail: bool) -> None:
-        self._panes.set_class(detail, "-detail")
-        self.query_one(LayerDetail if detail else LayerTable).focus()
+    def _go_to_pane(self, pane: type[Widget]) -> None:
+        self._panes.set_class(pane is LayerDetail, "-detail")
+        self._panes.set_class(pane is FindingsPane, "-in-findings")
+        self.query_one(pane).focus()
+
+    def _in_pane(self, pane: type[Widget]) -> bool:
+        return self.query_one(pane).has_focus_within
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        self._panes.set_class(self.query_one(LayerDetail).has_focus_within, "-detail")
+        self._panes.set_class(self._in_pane(LayerDetail), "-detail")
+        self._panes.set_class(self._in_pane(FindingsPane), "-in-findings")
 
     @on(LayerTable.Opened)
+    def _on_opened(self) -> None:
+        self._go_to_pane(LayerDetail)
+
     def action_next_pane(self) -> None:
-        self._go_to_pane(not self.query_one(LayerDetail).has_focus_within)
+        self._turn(1)
 
     def action_previous_pane(self) -> None:
-        self.action_next_pane()
+        self._turn(-1)
+
+    def _turn(self, step: int) -> None:
+        panes = [LayerTable, LayerDetail, *([FindingsPane] if self._panes.has_class("-findings") else [])]
+        here = next((place for place, pane in enumerate(panes) if self._in_pane(pane)), 0)
+        self._go_to_pane(panes[(here + step) % len(panes)])
+
+    def action_findings(self) -> None:
+        """To the findings; from them, away with them."""
+        leaving = self._in_pane(FindingsPane)
+        self._panes.set_class(not leaving, "-findings")
+        self._go_to_pane(LayerTable if leaving else FindingsPane)
 
     def action_zoom(self) -> None:
         self._panes.toggle_class("-zoomed")
@@ -214,8 +243,11 @@ class CompareScreen(Screen[None]):
         table = self.query_one(LayerTable)
         if self._panes.has_class("-zoomed"):
             self.action_zoom()
-        elif self.query_one(LayerDetail).has_focus_within:
-            self._go_to_pane(False)
+        elif self._in_pane(LayerDetail):
+            self._go_to_pane(LayerTable)
+        elif self._panes.has_class("-findings"):
+            self._panes.remove_class("-findings")
+            self._go_to_pane(LayerTable)
         elif table.outline.filtered:
             self.action_clear_filter()
         elif table.sorted:
@@ -227,40 +259,16 @@ class CompareScreen(Screen[None]):
     # -- finding ------------------------------------------------------------------------------------------------------
 
     def action_next_mismatch(self) -> None:
-        self._seek(1)
+        to_mismatch(self.query_one(LayerTable), 1, self.state.phase == "running")
 
     def action_previous_mismatch(self) -> None:
-        self._seek(-1)
-
-    def _seek(self, step: int) -> None:
-        table = self.query_one(LayerTable)
-        found, round_the_end = table.next_mismatch(step)
-        if found is None:
-            self._say_none()
-            return
-        if round_the_end:
-            self.notify("from the beginning again" if step > 0 else "from the end again", timeout=2)
-        table.touched = True
-        table.go_to(found)
+        to_mismatch(self.query_one(LayerTable), -1, self.state.phase == "running")
 
     def action_first(self) -> None:
-        table = self.query_one(LayerTable)
-        first = table.outline.first()
-        if first is None:
-            self._say_none()
-        elif table.outline.takes(first):
-            table.touched = True
-            table.go_to(first)
-        else:
-            self.notify("the filter hides it: \\ shows all again")
-
-    def _say_none(self) -> None:
-        among = " among the rows shown" if self.query_one(LayerTable).outline.filtered else ""
-        so_far = " so far" if self.state.phase == "running" else ""
-        self.notify(f"no mismatch{among}{so_far}")
+        to_first(self.query_one(LayerTable), self.state.phase == "running")
 
     def action_filter(self) -> None:
-        self._go_to_pane(False)
+        self._go_to_pane(LayerTable)
         self.query_one(FilterBar).open()
 
     def action_born_only(self) -> None:
@@ -281,7 +289,7 @@ class CompareScreen(Screen[None]):
         self.query_one(FilterBar).close()
         self._wrong_term = None
         self.query_one(LayerTable).filter(None)
-        self._go_to_pane(False)
+        self._go_to_pane(LayerTable)
         self._show_place()
 
     @on(FilterBar.Changed)
@@ -295,7 +303,7 @@ class CompareScreen(Screen[None]):
         if message.cleared:
             self.action_clear_filter()
         else:
-            self._go_to_pane(False)
+            self._go_to_pane(LayerTable)
 
     def action_fold_all(self) -> None:
         self.query_one(LayerTable).fold_all()
@@ -310,6 +318,16 @@ class CompareScreen(Screen[None]):
         table.sort(not table.sorted)
         self._show_place()
 
+    @on(FindingsPane.Chosen)
+    def _on_finding_chosen(self, message: FindingsPane.Chosen) -> None:
+        path = message.finding.layer
+        layers = self.query_one(LayerTable).outline.layers
+        position = next((place for place, layer in enumerate(layers) if layer.path == path), None)
+        if position is None:
+            self.notify(f"{path} is none of the layers shown", severity="warning")
+        else:
+            self.go_to_layer(position)
+
     def go_to_layer(self, position: int) -> None:
         table = self.query_one(LayerTable)
         table.touched = True
@@ -317,16 +335,26 @@ class CompareScreen(Screen[None]):
         if not table.outline.takes(row):
             self.action_clear_filter()
         table.go_to(row)
-        self._go_to_pane(False)
+        self._go_to_pane(LayerTable)
 
     # -- running, copying ---------------------------------------------------------------------------------------------
 
     def action_rerun(self) -> None:
-        if self.target.read_only:
-            self.notify(self.target.read_only, severity="warning")
+        self._run_again(())
+
+    @on(FindingsPane.WhatIf)
+    def _on_what_if(self, message: FindingsPane.WhatIf) -> None:
+        """With these fixes beside those that the run has already."""
+        self._run_again(tuple(dict.fromkeys((*self._fixes, *message.fixes))))
+
+    def _run_again(self, fixes: tuple[str, ...]) -> None:
+        obstacle = self.target.read_only or ("no fix can be tried on this pair" if fixes and not self.target.what_if else "")
+        if obstacle:
+            self.notify(obstacle, severity="warning")
             return
         if self._feed is not None:
             self._feed.cancel()
+        self._fixes = fixes
         self.start()
 
     def action_watch(self) -> None:
@@ -341,32 +369,19 @@ class CompareScreen(Screen[None]):
 
     def _watch(self) -> None:
         assert self.target.watch_paths is not None
-
-        def changed() -> None:
-            # Posted to this screen, which may be gone by then.
-            tell(self, events.Callback(callback=self.action_rerun))
-
-        self._watcher = Watcher(self.target.watch_paths, changed)
+        # Posted to this screen, which may be gone by then.
+        self._watcher = Watcher(self.target.watch_paths, lambda: tell(self, events.Callback(callback=self.action_rerun)))
 
     def _show_mode(self) -> None:
-        self.query_one(TitleLine).mode = "watching" if self._watcher else "stored run" if self.target.read_only else ""
+        fixes = f"what if: {len(self._fixes)} tried" if self._fixes else ""
+        modes = (fixes, "watching" if self._watcher else "", "stored run" if self.target.read_only else "")
+        self.query_one(TitleLine).mode = " · ".join(mode for mode in modes if mode)
 
     def action_copy(self) -> None:
-        table, detail = self.query_one(LayerTable), self.query_one(LayerDetail)
-        if table.row is None:
-            copy(self, self.state.headline()[0], "the headline")
-        elif detail.has_focus_within:
-            copy(self, detail.plain, f"the details of {clean(table.path)}")
-        else:
-            copy(self, line_text(table.outline, table.row), f"the line of {clean(table.path)}")
+        copy_layer(self, self.query_one(LayerTable), self.query_one(LayerDetail), self.state)
 
     def action_copy_report(self) -> None:
-        if self.state.report is None:
-            copy(self, self.state.headline()[0], "the headline; there is no report yet")
-            return
-        from aligndbg.report.markdown import markdown
-
-        copy(self, markdown([self.state.report]), "the report as Markdown")
+        copy_report(self, self.state)
 
     def action_notices(self) -> None:
         from aligndbg.tui.screens.notices import NoticesScreen
@@ -376,8 +391,10 @@ class CompareScreen(Screen[None]):
     @property
     def places(self) -> dict[str, DOMNode]:
         """Where the actions of each place are carried out; the focused pane comes first."""
-        detail, line = self.query_one(LayerDetail), self.query_one(FilterBar)
-        first: dict[str, DOMNode] = {"detail": detail} if detail.has_focus_within else {}
-        if line.has_focus_within:
+        line, findings = self.query_one(FilterBar), self.query_one(FindingsPane)
+        first: dict[str, DOMNode] = {"detail": self.query_one(LayerDetail)} if self._in_pane(LayerDetail) else {}
+        if findings.has_focus:
+            first = {"findings": findings}
+        elif line.has_focus_within:
             first = {"filter": line.query_one(FilterInput)}
-        return {**first, "table": self.query_one(LayerTable), "compare": self}
+        return first | {"table": self.query_one(LayerTable), "compare": self, "findings": findings}

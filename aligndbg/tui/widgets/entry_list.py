@@ -16,6 +16,7 @@ from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean, fit
 from aligndbg.tui.run import Entry
 from aligndbg.tui.theme import MUTED, verdict_style
+from aligndbg.tui.widgets.choice_list import ChoiceList
 from aligndbg.workflows.wording import GLYPHS
 
 NAME_MOST = 40
@@ -27,31 +28,17 @@ def entry_text(entry: Entry) -> str:
     return "  ".join(clean(part) for part in (entry.name, entry.when, entry.note, entry.error) if part)
 
 
-class EntryList(OptionList):
+class EntryList(ChoiceList):
     """Entries with their notes, beside them or, where `tall`, under them; those that cannot be opened say why."""
 
     BINDINGS = bindings("list")
-
-    DEFAULT_CSS = """
-    EntryList {
-        background: $background; border: round $foreground 25%; border-title-color: $text-muted; border-subtitle-color: $text-muted;
-        height: 1fr; padding: 0; scrollbar-size-vertical: 1;
-        background-tint: $background 0%; text-wrap: nowrap; text-overflow: ellipsis;
-        &:focus { background: $background; background-tint: $background 0%; }
-        &:focus { border: heavy $accent; border-title-color: $text-accent; border-title-style: bold; }
-        & > .option-list--option { padding: 0 1; }
-        & > .option-list--option-highlighted { background: $foreground 12%; color: $foreground; text-style: none; }
-        &:focus > .option-list--option-highlighted { background: $primary 30%; color: $foreground; text-style: none; }
-        & > .option-list--option-disabled { color: $foreground 60%; }
-    }
-    """
 
     @dataclass
     class Chosen(Message):
         entry: Entry
 
     def __init__(self, title: str, empty: str, *, tall: bool = False, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self.border_title = title
         self._empty = empty
         self._tall = tall
@@ -105,28 +92,3 @@ class EntryList(OptionList):
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.post_message(self.Chosen(self._shown[event.option_index]))
-
-    def action_line_down(self) -> None:
-        self.action_cursor_down()
-
-    def action_line_up(self) -> None:
-        self.action_cursor_up()
-
-    def action_half_down(self) -> None:
-        self._half(1)
-
-    def action_half_up(self) -> None:
-        self._half(-1)
-
-    def _half(self, step: int) -> None:
-        if self._shown and self.highlighted is not None:
-            self.highlighted = max(0, min(len(self._shown) - 1, self.highlighted + step * max(1, self.size.height // 2)))
-
-    def action_top(self) -> None:
-        self.action_first()
-
-    def action_bottom(self) -> None:
-        self.action_last()
-
-    def action_open(self) -> None:
-        self.action_select()

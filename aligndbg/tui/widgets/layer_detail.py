@@ -10,6 +10,7 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from aligndbg.core.findings import Finding
 from aligndbg.core.rows import Outline
 from aligndbg.core.stats import DiffDetail
 from aligndbg.core.verdict import LayerResult
@@ -17,6 +18,7 @@ from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.theme import MUTED
 from aligndbg.tui.widgets import detail_text as text
+from aligndbg.tui.widgets.finding_text import layer_findings
 from aligndbg.tui.widgets.heatmap import heatmap, legend
 from aligndbg.tui.widgets.histogram import exponent_histogram, sparkline
 from aligndbg.workflows.wording import figure, shape_text
@@ -48,6 +50,7 @@ class LayerDetail(VerticalScroll, can_focus=True):
         super().__init__(id=id)
         self.border_title = "Detail"
         self._tolerance: float | None = None
+        self._findings: tuple[Finding, ...] = ()
         self._outline = Outline()
         self._row: int | None = None
         self._path = ""
@@ -86,6 +89,17 @@ class LayerDetail(VerticalScroll, can_focus=True):
             self._tolerance = tolerance
             self._draw()
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of the whole run; the layer's own are shown."""
+        return self._findings
+
+    @findings.setter
+    def findings(self, findings: tuple[Finding, ...]) -> None:
+        if findings != self._findings:
+            self._findings = findings
+            self._draw()
+
     def on_resize(self) -> None:
         if self._room != self.scrollable_content_region.width:
             self._draw()
@@ -119,6 +133,7 @@ class LayerDetail(VerticalScroll, can_focus=True):
         assert self._row is not None
         layer, result = self._outline.layers[self._outline.rows[self._row].layer], self._result
         yield text.title(layer, result, width)
+        yield from map(_block, layer_findings(self._findings, layer, width))
         diff = result.propagated if result else None
         if result is not None and diff is not None:
             yield _block(text.heading("Difference", "torch − paddle", width), text.difference(diff.stats, diff, width))
