@@ -255,7 +255,9 @@ def _interpolate(found: dict[str, Attribute], context: _Context) -> None:
         found["scale_factor"] = [float(item) for item in scale]
     elif isinstance(scale, int):
         found["scale_factor"] = float(scale)
-    mode = found.get("mode", "nearest")
+    mode = found.get("mode")
+    if mode is None:
+        return
     if mode not in _LINEAR_MODES | {"bicubic"}:
         found["align_corners"] = False
     if mode not in _LINEAR_MODES or found.get("align_corners"):

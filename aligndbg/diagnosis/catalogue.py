@@ -25,6 +25,9 @@ _MOVES_NOTHING = frozenset({"flatten", "squeeze", "unsqueeze"})
 
 _AXES_OF_ONE = frozenset("softmax log_softmax glu concat stack split cumsum normalize".split())
 
+_EITHER = frozenset({"size", "scale_factor"})
+"""Arguments of which a call has one."""
+
 _Normal = Mapping[str, Attribute]
 
 
@@ -70,6 +73,9 @@ def attribute_differences(torch: Call, paddle: Call) -> tuple[AttributeDifferenc
         dormant = _DORMANT.get(name)
         shows = row.shows if dormant is None else not dormant(torch, paddle, mine, others)
         has = _is_typed(row, paddle) and name in paddle.attributes
+        if name in _EITHER and (mine[name] is None or others[name] is None):
+            # Another argument gives the size there.
+            has = False
         found.append(
             AttributeDifference(
                 name=name,
@@ -103,10 +109,13 @@ def _is_typed(row: Row, call: Call) -> bool:
     """Whether the row's argument is one of this call: a layer has not all that the function has, nor the other way round."""
     if row.paddle is None:
         return False
-    is_layer = call.type[:1].isupper()
-    if not is_layer:
+    if not _is_layer(call):
         return row.spelling not in ("bias", "affine")
     return any(owner.rpartition(".")[2][:1].isupper() for owner in row.paddle.of)
+
+
+def _is_layer(call: Call) -> bool:
+    return call.type[:1].isupper()
 
 
 def argument(row: Row, value: Attribute, call: Call) -> str:
@@ -131,6 +140,9 @@ def argument(row: Row, value: Attribute, call: Call) -> str:
             return f"{name}={_letters(value, call)!r}"
         case "per-axis" if isinstance(value, list) and value and len(set(value)) == 1:
             return f"{name}={value[0]!r}"
+        case "pad" if isinstance(value, list):
+            sides = [*value, *[0] * (2 * (len(call.output.shape) - 2) - len(value))]
+            return f"pad={sides}" if not _is_layer(call) else f"{name}={sides[0] if len(set(sides)) == 1 else sides}"
         case "padding":
             return f"{name}={_shortest(value)!r}"
         case _:

@@ -261,12 +261,15 @@ FEATURES: tuple[Row, ...] = (
         alternatives=("upscale_in_train", "downscale_in_infer"),
         note="torch scales in training; with downscale_in_infer Paddle scales in eval instead",
     ),
-    Row(
-        "training",
-        kinds("dropout rrelu"),
-        "dropout-active",
-        torch_op("training", "nn.functional.dropout nn.functional.rrelu", "torch/nn/functional.py"),
-        paddle_op("training", "nn.functional.dropout nn.functional.rrelu", "nn/functional/common"),
+    *(
+        Row(
+            "training",
+            kinds(kind),
+            "dropout-active",
+            torch_op("training", f"nn.functional.{kind}", "torch/nn/functional.py"),
+            paddle_op("training", f"nn.functional.{kind}", f"nn/functional/{file}"),
+        )
+        for kind, file in (("dropout", "common"), ("rrelu", "activation"))
     ),
     *(
         Row(
@@ -316,7 +319,7 @@ FEATURES: tuple[Row, ...] = (
             _ATTENTION,
             cause,
             torch_op(argument, _SDPA),
-            paddle_op(argument, _SDPA, "nn/functional/flash_attention"),
+            paddle_op(argument, _SDPA, "nn/functional/sdpa"),
             alternatives=values,
         )
         for name, argument, cause, values in (
@@ -330,7 +333,7 @@ FEATURES: tuple[Row, ...] = (
             name,
             kinds("lstm gru rnn"),
             "channels",
-            torch_layer(name, "RNNBase", "rnn"),
+            torch_layer(name, "LSTM GRU RNN", "rnn"),
             paddle_layer(name, "LSTM GRU SimpleRNN", "rnn"),
         )
         for name in ("input_size", "hidden_size", "num_layers")

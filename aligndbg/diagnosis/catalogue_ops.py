@@ -5,45 +5,54 @@ from __future__ import annotations
 from aligndbg.diagnosis.catalogue_row import Row, kinds, paddle_op, torch_op
 
 _ARITHMETIC = "add subtract rsubtract multiply divide rdivide floor_divide"
-_REDUCED = "mean sum max min amax amin prod logsumexp std var"
-_GENERATED = "base/dygraph/generated_tensor_methods_patch"
+_GENERATED = "_paddle_docs"
 
 AXES: tuple[Row, ...] = (
     *(
         Row(
             "axis",
             kinds(kind),
-            cause,
-            torch_op(torch_name, torch),
-            paddle_op(paddle_name, paddle, file),
-            note=note,
+            "axis",
+            torch_op("dim", f"nn.functional.{kind}", "torch/nn/functional.py"),
+            paddle_op("axis", f"nn.functional.{kind}", f"nn/functional/{file}"),
         )
-        for kind, cause, torch_name, torch, paddle_name, paddle, file, note in (
-            ("softmax", "axis", "dim", "softmax", "axis", "nn.functional.softmax", "nn/functional/activation", ""),
-            ("log_softmax", "axis", "dim", "log_softmax", "axis", "nn.functional.log_softmax", "nn/functional/activation", ""),
-            ("concat", "concat-axis", "dim", "cat", "axis", "concat", "tensor/manipulation", ""),
-            ("stack", "concat-axis", "dim", "stack", "axis", "stack", "tensor/manipulation", ""),
-            ("mean", "axis", "dim", "mean", "axis", "mean", "tensor/stat", "None is all axes"),
-            ("sum", "axis", "dim", "sum", "axis", "sum", _GENERATED, "None is all axes"),
-            ("max min", "axis", "dim", "max min", "axis", "max min", "tensor/math", "torch's give the places too"),
-            ("amax amin", "axis", "dim", "amax amin", "axis", "amax amin", _GENERATED, ""),
-            ("prod", "axis", "dim", "prod", "axis", "prod", "tensor/math", ""),
-            ("logsumexp", "axis", "dim", "logsumexp", "axis", "logsumexp", _GENERATED, ""),
-            ("std var", "axis", "dim", "std var", "axis", "std var", "tensor/stat", ""),
-            ("split", "axis", "dim", "split chunk unbind", "axis", "split chunk unbind", "tensor/manipulation", ""),
-            ("transpose", "axis", "dims", "permute", "perm", "transpose", "tensor/linalg", "torch.transpose swaps two axes"),
-            ("squeeze", "axis", "dim", "squeeze", "axis", "squeeze", "tensor/manipulation", ""),
-            ("unsqueeze", "axis", "dim", "unsqueeze", "axis", "unsqueeze", "tensor/manipulation", ""),
-            ("flip", "axis", "dims", "flip", "axis", "flip", "tensor/manipulation", ""),
-            ("cumsum", "axis", "dim", "cumsum", "axis", "cumsum", "tensor/math", ""),
+        for kind, file in (("softmax", "activation"), ("log_softmax", "activation"), ("normalize", "norm"))
+    ),
+    *(
+        Row(
+            "axis",
+            kinds(kind),
+            "concat-axis",
+            torch_op("dim", torch),
+            paddle_op("axis", kind, "tensor/manipulation"),
+        )
+        for kind, torch in (("concat", "cat"), ("stack", "stack"))
+    ),
+    *(
+        Row("axis", kinds(names), "axis", torch_op("dim", names), paddle_op("axis", names, file), note="None is all axes")
+        for names, file in (
+            ("mean std var", "tensor/stat"),
+            ("max min prod", "tensor/math"),
+            ("sum amax amin logsumexp", _GENERATED),
         )
     ),
+    *(
+        Row("axis", kinds(kind), "axis", torch_op("dim", names), paddle_op("axis", names, file))
+        for kind, names, file in (
+            ("split", "split chunk unbind", "tensor/manipulation"),
+            ("squeeze", "squeeze", "tensor/manipulation"),
+            ("unsqueeze", "unsqueeze", "tensor/manipulation"),
+            ("cumsum", "cumsum", "tensor/math"),
+        )
+    ),
+    Row("axis", kinds("flip"), "axis", torch_op("dims", "flip"), paddle_op("axis", "flip", "tensor/manipulation")),
     Row(
         "axis",
-        kinds("normalize"),
+        kinds("transpose"),
         "axis",
-        torch_op("dim", "nn.functional.normalize", "torch/nn/functional.py"),
-        paddle_op("axis", "nn.functional.normalize", "nn/functional/norm"),
+        torch_op("dims", "permute"),
+        paddle_op("perm", "transpose", "tensor/linalg"),
+        note="torch.transpose swaps two axes, paddle.transpose orders all",
     ),
     *(
         Row(
@@ -89,7 +98,7 @@ OPERANDS: tuple[Row, ...] = (
         kinds(_ARITHMETIC),
         "scale",
         torch_op("other", "add sub mul div"),
-        paddle_op("y", "add subtract multiply divide", "tensor/math"),
+        paddle_op("y", "add subtract divide", "tensor/math"),
         note="where it is a number",
     ),
     Row(

@@ -155,6 +155,7 @@ WINDOWS: tuple[Row, ...] = (
         "padding",
         torch_layer("padding", "ZeroPad*d ConstantPad*d ReflectionPad*d ReplicationPad*d CircularPad*d", "padding"),
         paddle_layer("padding", "Pad*D ZeroPad*D ConstantPad*D ReflectionPad*D ReplicationPad*D CircularPad*D", "common"),
+        spelling="pad",
         note="the last axis first; paddle.nn.functional.pad begins with the first where the list is of all axes",
     ),
     Row(
