@@ -28,11 +28,13 @@ def open_app(options: Namespace) -> int:
         return run(HomeApp(lambda: pair_entries(settings), lambda: session_entries(settings)), settings)
     pair = pair_of(options.pair, options, settings)
 
-    def start() -> Run:
+    def start(fixes: Sequence[str] = ()) -> Run:
+        asked = Namespace(**vars(options) | {"what_if": [*options.what_if, *fixes]})
         # Read again: pair.yaml may have been edited since.
-        return inspection(pair_of(options.pair, options, settings), options, settings)
+        return inspection(pair_of(options.pair, options, settings), asked, settings)
 
-    return run(InspectApp(pair.name, start, watch_paths=lambda: watched(pair), watching=options.watch), settings)
+    app = InspectApp(pair.name, start, watch_paths=lambda: watched(pair), watching=options.watch, what_if=start)
+    return run(app, settings)
 
 
 def open_session(path: Path, settings: Settings) -> int:
@@ -75,7 +77,10 @@ def _target(name: str, settings: Settings) -> Target:
     def pair() -> PairSpec:
         return on_this_machine(find_pair(name), settings)
 
-    return Target(name, lambda: Inspection(pair(), settings, {}), watch_paths=lambda: watched(pair()))
+    def what_if(fixes: Sequence[str]) -> Run:
+        return Inspection(pair(), settings, {"what_if": list(fixes)}, what_if=fixes)
+
+    return Target(name, lambda: Inspection(pair(), settings, {}), watch_paths=lambda: watched(pair()), what_if=what_if)
 
 
 def _session_entry(session: SessionSummary) -> Entry:

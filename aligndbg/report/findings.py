@@ -77,7 +77,7 @@ def kind_of(finding: Finding) -> tuple[object, ...]:
     head = (finding.status, finding.id, finding.side, finding.old, finding.new)
     if finding.old or finding.new:
         return head
-    return (*head, finding.message.replace(finding.layer, ""), finding.fix.replace(finding.layer, ""), finding.hints)
+    return (*head, _nameless(finding, finding.message), _nameless(finding, finding.fix), finding.hints)
 
 
 def counts_text(groups: Sequence[Group]) -> str:
@@ -167,6 +167,12 @@ def _hanging(label: Span, *pieces: str | Span) -> Paragraph:
 
 def _under(label: str, text: str) -> Paragraph:
     return _hanging(Span(" " * INDENT + label, "dim"), text)
+
+
+def _nameless(finding: Finding, text: str) -> str:
+    for name in (finding.layer, finding.paddle_layer):
+        text = text.replace(name, "") if name else text
+    return text
 
 
 def _largest(values: Iterable[float | None]) -> float | None:

@@ -18,7 +18,7 @@ from test_runs import READ_ONLY
 from test_stored_runs import stored
 from textual.pilot import Pilot
 
-from aligndbg.core.findings import Finding
+from aligndbg.core.findings import Finding, Status
 from aligndbg.tui.widgets.findings_pane import FindingsPane
 from aligndbg.tui.widgets.layer_detail import LayerDetail
 from aligndbg.workflows.events import FindingMade, LayersPaired, RunEnded
@@ -250,16 +250,21 @@ async def test_w_tries_the_fix_at_every_layer_of_the_finding() -> None:
         asked.append(tuple(fixes))
         return FakeRun(found_events())
 
-    async with opened(found(), what_if=what_if) as pilot:
-        await pilot.press("c", "G", "w")
+    everywhere = [FindingMade(replace(finding, status=Status.FOUND)) for finding in fake_run.DROPOUTS]
+    async with opened(playing([*fake_run.events()[:-1], *everywhere]), what_if=what_if) as pilot:
+        await pilot.press("c", "w")
         await driving.until(pilot, lambda: bool(asked))
     assert asked == [tuple(f"{finding.layer}:dropout-p" for finding in fake_run.DROPOUTS)]
 
 
 async def test_there_is_nothing_to_try_without_a_fix_or_a_way_to_apply_it() -> None:
     async with opened(found()) as pilot:
-        await pilot.press("c", "w", "j", "j", "w")
-        assert told(pilot) == ["no fix can be tried on this pair", "its cause is unknown: there is no fix to try"]
+        await pilot.press("c", "w", "j", "j", "w", "j", "w")
+        assert told(pilot) == [
+            "no fix can be tried on this pair",
+            "its cause is unknown: there is no fix to try",
+            "this run does not show it: there is nothing to try",
+        ]
 
 
 # -- the editor -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from aligndbg.core.findings import Finding, Status
-from aligndbg.report.findings import Group, change, counts_text, fix_line, grouped
+from aligndbg.report.findings import Group, counts_text, fix_line, grouped
 from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
@@ -113,7 +113,9 @@ class FindingsPane(ChoiceList):
     def action_what_if(self) -> None:
         if self.group is None:
             self.notify(self._empty)
-        elif self.group.first.status is Status.UNKNOWN or not change(self.group.first):
+        elif self.group.first.status is Status.UNKNOWN:
             self.notify("its cause is unknown: there is no fix to try", severity="warning")
+        elif self.group.first.status is Status.WARNING:
+            self.notify("this run does not show it: there is nothing to try", severity="warning")
         else:
             self.post_message(self.WhatIf(self.group.members))
