@@ -16,7 +16,10 @@ from aligndbg.core.likeness import equivalent
 from aligndbg.diagnosis.catalogue_layers import ACTIVATIONS, FEATURES, FORMATS, NORMALISATION
 from aligndbg.diagnosis.catalogue_ops import AXES, OPERANDS
 from aligndbg.diagnosis.catalogue_row import Row
+from aligndbg.diagnosis.catalogue_spelling import argument, takes, typed
 from aligndbg.diagnosis.catalogue_windows import WINDOWS
+
+__all__ = ["CATALOGUE", "AttributeDifference", "alternatives", "argument", "attribute_differences", "rows_of"]
 
 CATALOGUE: tuple[Row, ...] = (*WINDOWS, *NORMALISATION, *ACTIVATIONS, *FEATURES, *FORMATS, *AXES, *OPERANDS)
 
@@ -26,7 +29,7 @@ _MOVES_NOTHING = frozenset({"flatten", "squeeze", "unsqueeze"})
 _AXES_OF_ONE = frozenset("softmax log_softmax glu concat stack split cumsum normalize".split())
 
 _EITHER = frozenset({"size", "scale_factor"})
-"""Arguments of which a call has one."""
+"""Arguments of which a call has one: where the other side has the other, neither can be typed into this one."""
 
 _Normal = Mapping[str, Attribute]
 
@@ -72,10 +75,10 @@ def attribute_differences(torch: Call, paddle: Call) -> tuple[AttributeDifferenc
             continue
         dormant = _DORMANT.get(name)
         shows = row.shows if dormant is None else not dormant(torch, paddle, mine, others)
-        has = _is_typed(row, paddle) and name in paddle.attributes
-        if name in _EITHER and (mine[name] is None or others[name] is None):
-            # Another argument gives the size there.
-            has = False
+        old, new = ("", "")
+        if name in paddle.attributes and takes(row, paddle) and not (name in _EITHER and None in (mine[name], others[name])):
+            old = typed(row, others[name], paddle.attributes[name], paddle)
+            new = typed(row, mine[name], torch.attributes.get(name), paddle)
         found.append(
             AttributeDifference(
                 name=name,
@@ -83,8 +86,8 @@ def attribute_differences(torch: Call, paddle: Call) -> tuple[AttributeDifferenc
                 torch=mine[name],
                 paddle=others[name],
                 shows=shows,
-                old=argument(row, others[name], paddle) if has else "",
-                new=argument(row, mine[name], paddle) if has else "",
+                old=old,
+                new=new,
             )
         )
     return tuple(found)
@@ -103,69 +106,6 @@ def alternatives(call: Call) -> tuple[tuple[str, Attribute], ...]:
             if not equal(plain, found[name]) and not any(one == name and equal(plain, old) for one, old in tried):
                 tried.append((name, plain))
     return tuple(tried)
-
-
-def _is_typed(row: Row, call: Call) -> bool:
-    """Whether the row's argument is one of this call: a layer has not all that the function has, nor the other way round."""
-    if row.paddle is None:
-        return False
-    if not _is_layer(call):
-        return row.spelling not in ("bias", "affine")
-    return any(owner.rpartition(".")[2][:1].isupper() for owner in row.paddle.of)
-
-
-def _is_layer(call: Call) -> bool:
-    return call.type[:1].isupper()
-
-
-def argument(row: Row, value: Attribute, call: Call) -> str:
-    """Paddle's argument for a canonical value of a call, as one types it: `exclusive=False`; `""` where Paddle has none."""
-    if row.paddle is None:
-        return ""
-    name = row.paddle.name
-    match row.spelling:
-        case "not":
-            return f"{name}={not value}"
-        case "complement" if isinstance(value, (int, float)):
-            return f"{name}={round(1 - value, 12)}"
-        case "bias":
-            return f"{name}={None if value else False}"
-        case "affine":
-            return f"{name}={None if value else False}, bias_attr={None if value else False}"
-        case "approximate":
-            return f"{name}={value == 'tanh'}"
-        case "statistics":
-            return f"{name}={False if value else None}"
-        case "layout":
-            return f"{name}={_letters(value, call)!r}"
-        case "per-axis" if isinstance(value, list) and value and len(set(value)) == 1:
-            return f"{name}={value[0]!r}"
-        case "pad" if isinstance(value, list):
-            sides = [*value, *[0] * (2 * (len(call.output.shape) - 2) - len(value))]
-            return f"pad={sides}" if not _is_layer(call) else f"{name}={sides[0] if len(set(sides)) == 1 else sides}"
-        case "padding":
-            return f"{name}={_shortest(value)!r}"
-        case _:
-            if name == "unbiased":
-                return f"{name}={bool(value)}"
-            return f"{name}={value!r}"
-
-
-def _shortest(padding: Attribute) -> Attribute:
-    """One number for all sides, one for each axis, or all: the forms of Paddle's `padding`."""
-    if not isinstance(padding, list) or len(padding) % 2:
-        return padding.upper() if isinstance(padding, str) else padding
-    if len(set(padding)) == 1:
-        return padding[0]
-    return padding[::2] if padding[::2] == padding[1::2] else padding
-
-
-def _letters(value: Attribute, call: Call) -> str:
-    axes = len(call.output.shape)
-    first = {3: "NCL", 4: "NCHW", 5: "NCDHW"}.get(axes, "NCHW")
-    if call.kind == "interpolate" and axes == 3:
-        first = "NCW"
-    return first if value == "channels-first" else first.replace("C", "") + "C"
 
 
 def _moved(name: str, call: Call, found: _Normal) -> Sequence[Attribute]:

@@ -75,6 +75,7 @@ AXES: tuple[Row, ...] = (
         "scale",
         torch_op("correction", "std var"),
         paddle_op("unbiased", "std var", "tensor/stat"),
+        spelling="flag",
         alternatives=(0.0, 1.0),
         note="unbiased=False is correction=0",
     ),

@@ -8,11 +8,11 @@ from typing import Literal
 from aligndbg.core.layers import Attribute
 
 Spelling = Literal[
-    "plain", "per-axis", "padding", "pad", "not", "complement", "bias", "affine", "approximate", "layout", "statistics"
+    "plain", "per-axis", "padding", "pad", "not", "complement", "bias", "affine", "approximate", "layout", "statistics", "flag"
 ]
 """How Paddle's argument is written for a canonical value: `plain` as it is; `per-axis` one number where all are equal; `padding`
 and `pad` the shortest of its forms; `not` its negation; `complement` 1 minus it; `bias` and `affine` by way of `bias_attr` and
-`weight_attr`; `approximate` a bool; `layout` the letters of the axes; `statistics` as `use_global_stats`."""
+`weight_attr`; `approximate` a bool; `layout` the letters of the axes; `statistics` as `use_global_stats`; `flag` True for 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,15 @@ def _has_bias(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
     return {"bias": arguments["bias"] is not None} if "bias" in arguments else {}
 
 
+def _approximate(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    value = arguments.get("approximate", "none")
+    return {"approximate": value if isinstance(value, str) else "tanh" if value else "none"}
+
+
+def _corners(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
+    return {"align_corners": bool(arguments.get("align_corners"))}
+
+
 def _spread(arguments: Mapping[str, Any]) -> dict[str, Attribute]:
     unbiased, correction = arguments.get("unbiased"), arguments.get("correction")
     return {"correction": float(1 if correction is None else correction) if unbiased is None else float(unbiased)}
@@ -201,6 +210,8 @@ _FLATTENED: Mapping[str, Callable[[Any], Any]] = {"output_size": sizes, "padding
 _OWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Attribute]]] = {
     **{f"conv{transpose}{n}d": _conv for transpose in ("", "_transpose") for n in (1, 2, 3)},
     "linear": _has_bias,
+    "gelu": _approximate,
+    "interpolate": _corners,
     "batch_norm": _batch_norm,
     "std": _spread,
     "var": _spread,

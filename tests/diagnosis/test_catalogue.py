@@ -104,7 +104,7 @@ UNLIKE: list[tuple[str, dict[str, Attribute], dict[str, Attribute], tuple[str, b
         ("dropout-mode", False, "mode='downscale_in_infer'", "mode='upscale_in_train'"),
     ),
     ("dropout", DROPOUT, {**DROPOUT, "training": True}, ("dropout-active", True, "", "")),
-    ("softmax", {"axis": 1}, {"axis": -1}, ("axis", True, "axis=3", "axis=1")),
+    ("softmax", {"axis": 1}, {"axis": -1}, ("axis", True, "axis=-1", "axis=1")),
     ("concat", {"axis": 1}, {"axis": 0}, ("concat-axis", True, "axis=0", "axis=1")),
     ("gelu", {"approximate": "tanh"}, {"approximate": False}, ("activation-param", True, "approximate=False", "approximate=True")),
     ("multiply", {"other": 0.5}, {"other": 0.25}, ("scale", True, "y=0.25", "y=0.5")),
@@ -136,6 +136,28 @@ def test_a_difference_is_named_with_what_to_type(
     assert (found.cause, found.shows, found.old, found.new) == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "type_name", "old", "new"),
+    [
+        ("multiply", "mul", "* 3", "* 0.5"),
+        ("rsubtract", "rsub", "3 -", "0.5 -"),
+        ("divide", "truediv", "/ 3", "/ 0.5"),
+        ("multiply", "multiply", "y=3", "y=0.5"),
+    ],
+)
+def test_an_operand_is_written_as_in_its_expression(kind: str, type_name: str, old: str, new: str) -> None:
+    (found,) = attribute_differences(made(kind, {"other": 0.5}), made(kind, {"other": 3}, type_name))
+    assert (found.old, found.new) == (old, new)
+
+
+def test_the_old_batch_norm_has_names_of_its_own() -> None:
+    found = attribute_differences(
+        made("batch_norm", {**NORM, "num_features": 4}),
+        made("batch_norm", {**NORM, "affine": False, "num_features": 8}, "BatchNorm"),
+    )
+    assert [each.old for each in found] == ["param_attr=False, bias_attr=False", "num_channels=8"]
+
+
 def test_what_a_call_does_not_say_is_no_difference() -> None:
     assert attribute_differences(made("max_pool2d", POOL), made("max_pool2d", {"kernel_size": [3, 3]})) == ()
 
@@ -147,7 +169,7 @@ def test_calls_of_unrelated_kinds_are_not_compared() -> None:
 def test_equivalent_kinds_are_compared_by_what_both_have() -> None:
     assert attribute_differences(made("relu6", {}), made("hardtanh", {"min": 0, "max": 6})) == ()
     (found,) = attribute_differences(made("relu6", {}), made("hardtanh", {"min": 0, "max": 1}, "Hardtanh"))
-    assert found == AttributeDifference("max", "activation-param", 6.0, 1.0, True, "max=1.0", "max=6.0")
+    assert found == AttributeDifference("max", "activation-param", 6.0, 1.0, True, "max=1", "max=6.0")
 
 
 def test_every_cause_is_one_that_a_finding_can_have() -> None:
