@@ -133,10 +133,10 @@ def findings_blocks(findings: Sequence[Finding]) -> Iterator[Block]:
     for group in causes[:MOST_CAUSES]:
         yield from _cause(group)
     if len(causes) > MOST_CAUSES:
-        yield line(f"… and {_count(len(causes) - MOST_CAUSES, 'fault')} more")
+        yield line(f"… and {_count(len(causes) - MOST_CAUSES, 'more fault')}")
     yield from (_warning(group) for group in warnings[:MOST_WARNINGS])
     if len(warnings) > MOST_WARNINGS:
-        yield line(f"… and {_count(len(warnings) - MOST_WARNINGS, 'warning')} more")
+        yield line(f"… and {_count(len(warnings) - MOST_WARNINGS, 'more warning')}")
 
 
 def _cause(group: Group) -> Iterator[Block]:

@@ -93,8 +93,10 @@ def _break(layers: Sequence[LayerReport], findings: Sequence[Finding]) -> str:
     if first is None:
         return "every layer agrees but the output does not"
     paths = [path for path in (first.torch, first.paddle) if path is not None]
-    causes = [finding.id for finding in findings if finding.status is Status.FOUND and finding.layer in paths]
-    return f"breaks first at {paths[0]} ({', '.join([*causes[:1], wrong_with(first)])})"
+    cause = next((finding.id for finding in findings if finding.status is Status.FOUND and finding.layer in paths), "")
+    # Of a layer that is missing or extra, its cause says no less.
+    said = (cause,) if cause and len(paths) == 1 else (cause, wrong_with(first))
+    return f"breaks first at {paths[0]} ({', '.join(part for part in said if part)})"
 
 
 def _result(output: OutputReport | None) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_terminal import on_terminal
 
 from aligndbg.tui.editor import COLON, GOTO, PLUS, editor_argv, split_source
 
@@ -54,3 +55,31 @@ def test_sources_without_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert split_source("-m.py") == (tmp_path / "-m.py", None)
     assert split_source("m.py:fn") == (tmp_path / "m.py:fn", None)
     assert split_source(":7") == (tmp_path / ":7", None)
+
+
+def test_the_editor_gets_the_terminal_and_the_app_gets_it_back(tmp_path: Path) -> None:
+    file, editor = tmp_path / "m.py", tmp_path / "vi"
+    file.write_text("")
+    editor.write_text('#!/bin/sh\n[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo "editing $1"\nkill -INT $PPID\nexit 4\n')
+    editor.chmod(0o755)
+    done = on_terminal(
+        f"""
+from aligndbg.tui.editor import edit
+from textual.app import App
+
+class Editing(App):
+    def on_ready(self):
+        self.exit(edit(self, {f"{file}:7"!r}, {{"EDITOR": {str(editor)!r}}}))
+
+with guarded(log):
+    said = Editing().run()
+print("said:", said)
+""",
+        tmp_path,
+    )
+    entered, left = "\x1b[?1049h", "\x1b[?1049l"
+    before, _, after = done.terminal.partition("editing +7")
+    assert (done.code, done.log) == (0, "")
+    assert before.rindex(left) > before.index(entered)
+    assert after.rindex(left) > after.index(entered)
+    assert f"said: {editor} ended with exit code 4" in after

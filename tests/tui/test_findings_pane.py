@@ -79,6 +79,19 @@ async def test_a_suspicion_gives_way_to_the_cause() -> None:
         assert list(compare(pilot).state.findings.values()) == [POOL]
 
 
+async def test_the_highlight_stays_on_its_finding_while_others_come() -> None:
+    layers = next(event for event in fake_run.events() if isinstance(event, LayersPaired))
+    last = replace(MISSING, layer="flatten")
+    run = FakeRun([layers, FindingMade(SUSPECTED), FindingMade(MISSING), FindingMade(POOL), FindingMade(last)], hold=3)
+    async with opened(lambda: run, wait=False) as pilot:
+        await driving.until(pilot, lambda: len(compare(pilot).state.findings) == 2)
+        await pilot.press("c", "j")
+        assert (chosen(pilot), pane(pilot).highlighted) == (SUSPECTED, 1)
+        run.go()
+        await driving.until(pilot, lambda: len(compare(pilot).state.findings) == 3)
+        assert (chosen(pilot), pane(pilot).highlighted) == (POOL, 0), "what was suspected, and is known now, is listed first"
+
+
 @pytest.mark.parametrize("size", [(120, 30), (80, 24), (80, 44), (80, 14)])
 async def test_enter_goes_to_the_layer(size: tuple[int, int]) -> None:
     async with opened(found(), size=size) as pilot:

@@ -70,6 +70,10 @@ def test_the_cause_of_the_first_mismatch_is_named() -> None:
     assert said(replace(cause, id="padding", status=Status.WARNING), replace(cause, layer="bn")) == plain
     assert said(replace(cause, id="unknown", status=Status.UNKNOWN)) == plain
     assert said(replace(cause, layer="bn"), cause, replace(cause, id="stride")) == plain.replace("(max", "(ceil-mode, max", 1)
+    missing = [_row(3, Verdict.UNPAIRED, True, "relu", None)]
+    assert headline("net", "mismatch", missing, findings=[replace(cause, id="activation-missing", layer="relu")]) == (
+        "net: mismatch — breaks first at relu (activation-missing), 1 unpaired"
+    )
     assert said(replace(cause, layer="p.pool")) == plain.replace("(max", "(ceil-mode, max", 1)
 
 
