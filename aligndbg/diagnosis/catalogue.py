@@ -75,7 +75,7 @@ def attribute_differences(torch: Call, paddle: Call) -> tuple[AttributeDifferenc
             continue
         dormant = _DORMANT.get(name)
         shows = row.shows if dormant is None else not dormant(torch, paddle, mine, others)
-        old, new = ("", "")
+        old = new = ""
         if name in paddle.attributes and takes(row, paddle) and not (name in _EITHER and None in (mine[name], others[name])):
             old = typed(row, others[name], paddle.attributes[name], paddle)
             new = typed(row, mine[name], torch.attributes.get(name), paddle)
@@ -182,6 +182,11 @@ def _bias_of_affine(torch: Call, paddle: Call, mine: _Normal, others: _Normal) -
     return "affine" in mine and "affine" in others and mine["affine"] != others["affine"]
 
 
+def _other_wholes(torch: Call, paddle: Call, mine: _Normal, others: _Normal) -> bool:
+    """The parts are of other tensors: the fault is where those were made."""
+    return [ref.spec.shape for ref in torch.inputs[:1]] != [ref.spec.shape for ref in paddle.inputs[:1]]
+
+
 _VOID: Mapping[str, _Rule] = {
     "start_axis": _same_shapes,
     "stop_axis": _same_shapes,
@@ -195,6 +200,7 @@ _VOID: Mapping[str, _Rule] = {
     "scale_factor": _same_scale,
     "size": _unclear_size,
     "bias": _bias_of_affine,
+    "sections": _other_wholes,
 }
 """By attribute: where a difference can never matter."""
 

@@ -150,6 +150,17 @@ def test_an_operand_is_written_as_in_its_expression(kind: str, type_name: str, o
     assert (found.old, found.new) == (old, new)
 
 
+def test_parts_of_another_tensor_are_no_difference() -> None:
+    def split(channels: int, first: int) -> Call:
+        whole = (TensorRef(-1, 0, TensorSpec((1, channels, 9))),)
+        parts = (TensorSpec((1, first, 9)), TensorSpec((1, channels - first, 9)))
+        return Call(0, "split", "split", "split", parts, whole, {"axis": 1})
+
+    assert attribute_differences(split(8, 4), split(6, 3)) == ()
+    (found,) = attribute_differences(split(8, 4), split(8, 2))
+    assert (found.cause, found.torch, found.paddle) == ("output-size", [4, 4], [2, 6])
+
+
 def test_the_old_batch_norm_has_names_of_its_own() -> None:
     found = attribute_differences(
         made("batch_norm", {**NORM, "num_features": 4}),
