@@ -164,4 +164,7 @@ OPS: tuple[tuple[str, tuple[str, str], tuple[str, str]], ...] = (
      ("F.local_response_norm(x, 3)", "F.local_response_norm(x, 3, k=2.0)")),
     ("padding", ("F.conv2d(x, x, padding=1)", "F.conv2d(x, x, padding=2)"),
      ("F.conv2d(x, x, padding=[1, 1, 1, 1])", "F.conv2d(x, x, padding=[[0, 0], [0, 0], [2, 2], [2, 2]])")),
+    # Measured: Paddle's "SAME" of a kernel of 3 pads 1 and does not dilate, whatever `dilation` says.
+    ("dilation", ("F.conv2d(x, x[:, :, :3, :3], padding=1)", "F.conv2d(x, x[:, :, :3, :3], padding=2, dilation=2)"),
+     ("F.conv2d(x, x[:, :, :3, :3], padding='SAME', dilation=2)", "F.conv2d(x, x[:, :, :3, :3], padding=2, dilation=2)")),
 )  # fmt: skip
