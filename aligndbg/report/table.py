@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from aligndbg.report.document import BLANK, Column, Document, Row, Span, Table, line
 from aligndbg.report.text import verdict_span
-from aligndbg.workflows.headline import counts, first_mismatch
-from aligndbg.workflows.report_model import Report
+from aligndbg.workflows.headline import cause_of, counts, first_mismatch
+from aligndbg.workflows.report_model import LayerReport, Report
 from aligndbg.workflows.wording import figure
 
 
@@ -38,8 +38,14 @@ def _row(report: Report) -> Row:
         verdict_span(report.verdict),
         Span(str(len(report.layers)) if report.layers else "-"),
         Span(figure(report.output.max_abs if report.output else None)),
-        Span((first.torch or first.paddle or "") if first else ""),
+        Span(_named(first, cause_of(first, report.findings)) if first else ""),
         Span(", ".join(counts(report.layers))),
         Span(f"{report.timing.total_s:.1f}" if report.timing else "-"),
     )
     return Row(cells, (report.error or {}).get("message", ""))
+
+
+def _named(layer: LayerReport, cause: str) -> str:
+    """`features.2 (ceil-mode)`."""
+    path = layer.torch or layer.paddle or ""
+    return f"{path} ({cause})" if cause else path

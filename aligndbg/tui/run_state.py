@@ -147,13 +147,15 @@ class RunState:
         working = [f"{side} {stage}" for side, (stage, _) in self.stages.items() if stage not in IDLE]
         return ", ".join(working) or "starting"
 
-    def no_findings(self) -> str:
-        """Why there is none, in words."""
+    def no_findings(self, tried: bool = False) -> str:
+        """Why there is none, in words; of a run with fixes `tried`."""
         if self.report is None:
             return "no findings so far: the run goes on" if self.phase == "running" else "no findings: the run stopped early"
         if self.report.verdict == "mismatch":
             return "no findings: layers mismatch, and no cause was found"
-        return "no findings: the two models cannot be compared" if self.unpairable else "no findings: the port agrees with torch"
+        if self.unpairable:
+            return "no findings: the two models cannot be paired"
+        return f"no findings: {'with what was tried, ' if tried else ''}the port agrees with torch"
 
     @property
     def unpairable(self) -> bool:

@@ -88,15 +88,20 @@ def _alone(layers: Sequence[LayerReport]) -> list[str]:
     return [f"{alone} unpaired"] if alone else []
 
 
+def cause_of(layer: LayerReport, findings: Sequence[Finding]) -> str:
+    """The id of the layer's first cause that was found; `""` where none was."""
+    paths = [path for path in (layer.torch, layer.paddle) if path is not None]
+    return next((finding.id for finding in findings if finding.status is Status.FOUND and finding.layer in paths), "")
+
+
 def _break(layers: Sequence[LayerReport], findings: Sequence[Finding]) -> str:
     first = first_mismatch(layers)
     if first is None:
         return "every layer agrees but the output does not"
-    paths = [path for path in (first.torch, first.paddle) if path is not None]
-    cause = next((finding.id for finding in findings if finding.status is Status.FOUND and finding.layer in paths), "")
+    cause = cause_of(first, findings)
     # Of a layer that is missing or extra, its cause says no less.
-    said = (cause,) if cause and len(paths) == 1 else (cause, wrong_with(first))
-    return f"breaks first at {paths[0]} ({', '.join(part for part in said if part)})"
+    said = (cause,) if cause and None in (first.torch, first.paddle) else (cause, wrong_with(first))
+    return f"breaks first at {first.torch or first.paddle} ({', '.join(part for part in said if part)})"
 
 
 def _result(output: OutputReport | None) -> list[str]:

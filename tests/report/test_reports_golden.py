@@ -34,8 +34,8 @@ def test_markdown(named: tuple[str, Report], golden: Golden) -> None:
     golden(f"{name}.md", markdown([report]))
 
 
-def test_several_pairs(aligned: Report, broken: Report, cannot_pair: Report, failed: Report, golden: Golden) -> None:
-    reports = [aligned, broken, cannot_pair, failed]
+def test_several_pairs(aligned: Report, found: Report, cannot_pair: Report, failed: Report, golden: Golden) -> None:
+    reports = [aligned, found, cannot_pair, failed]
     golden("pairs-100.txt", plain(pairs_document(reports), 100))
     golden("pairs.md", markdown(reports))
     assert worst_exit_code(reports) == 4

@@ -116,6 +116,19 @@ async def test_a_finding_at_no_layer_that_is_shown_says_so() -> None:
         await driving.until(pilot, lambda: told(pilot) == ["gone is none of the layers shown"])
 
 
+async def test_the_first_cause_is_highlighted_when_the_findings_are_opened() -> None:
+    async with opened(found()) as pilot:
+        await pilot.press("c")
+        assert (chosen(pilot), pane(pilot).highlighted) == (POOL, 0)
+
+
+async def test_a_fix_that_was_tried_is_not_the_ports() -> None:
+    aligned = fake_run.starting(broken=False)
+    async with opened(found(), what_if=lambda fixes: aligned()) as pilot:
+        await pilot.press("c", "w")
+        await driving.until(pilot, lambda: "no findings: with what was tried, the port agrees" in screen_text(pilot))
+
+
 async def test_the_mouse_opens_and_chooses() -> None:
     async with opened(found()) as pilot:
         y = driving.line_of(pilot, "2 causes, 1 unknown (c)")

@@ -168,7 +168,7 @@ class CompareScreen(Screen[None]):
             table.focus()
         if self.state.report is not None:
             self.query_one(LayerDetail).tolerance = self.state.report.tolerance.get("atol")
-        self.query_one(FindingsPane).show(self.state.findings.values(), self.state.no_findings())
+        self.query_one(FindingsPane).show(self.state.findings.values(), self.state.no_findings(bool(self._fixes)))
         if self.state.layers:
             self.query_one(LayerDetail).findings = tuple(self.state.findings.values())
         self._show_place()

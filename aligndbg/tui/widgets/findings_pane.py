@@ -57,11 +57,11 @@ class FindingsPane(ChoiceList):
         """How many causes there are, or warnings where there is no cause; `""` where there is neither."""
 
     def show(self, findings: Iterable[Finding], empty: str) -> None:
-        """`empty` says why there is none. The highlight stays on its finding."""
+        """`empty` says why there is none. While the pane is in use, the highlight stays on its finding."""
         findings = tuple(findings)
         if (findings, empty) == (self._findings, self._empty):
             return
-        before = self.group
+        before = self.group if self.has_focus else None
         self._findings, self._empty = findings, empty
         self._groups = grouped(findings)
         counts = counts_text(self._groups)
