@@ -29,7 +29,7 @@ from aligndbg.core.findings import Finding, Status
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult, Verdict
 from aligndbg.datasets.inputs import make_inputs
-from aligndbg.errors import AligndbgError
+from aligndbg.errors import AligndbgError, ChildDied
 from aligndbg.frameworks import wire
 from aligndbg.frameworks.client import Child
 from aligndbg.pairs.adhoc import adhoc_pair
@@ -38,6 +38,7 @@ from aligndbg.settings import MIB
 from aligndbg.workflows.causes import Causes
 from aligndbg.workflows.inspect import tolerances_of
 from aligndbg.workflows.preparation import prepare
+from aligndbg.workflows.reporting import compare_outputs
 from aligndbg.workflows.sides import Sides, open_sides
 from aligndbg.workflows.stop import Stop
 from aligndbg.workflows.trial import Trial, Verdicts
@@ -108,7 +109,8 @@ class Bench:
         found = trial.locate(golden, True)
         for error in found.failures.values():
             raise error
-        trial.conclude(not np.allclose(comparison.torch_outputs[0], comparison.paddle_outputs[0], atol=1e-4))
+        _, agrees = compare_outputs(comparison.torch_outputs, comparison.paddle_outputs, (), 1e-4, 0.0)
+        trial.conclude(not agrees)
         causes.tell(trial.diagnose(()))
         return Told(trial.layers, verdicts.results, causes.findings, time.perf_counter() - started)
 
@@ -138,10 +140,10 @@ def opened(architecture: Architecture, folder: Path) -> Iterator[Bench]:
 
 def calls_of(row: LayerPair, names: Mapping[str, str], told: Told) -> set[str]:
     """The Paddle paths of the healthy model that a row stands for; of an extra call also those that it follows."""
-    if row.paddle is None:
-        return {names.get(row.torch.path, row.torch.path)} if row.torch else set()
-    found = {row.paddle.path}
-    if row.torch is None:
+    found = {row.paddle.path} if row.paddle else set()
+    if row.torch:
+        found.add(names.get(row.torch.path, row.torch.path))
+    if row.paddle and row.torch is None:
         paddle = {each.paddle.index: each.paddle for each in told.layers if each.paddle}
         paired = {each.paddle.index for each in told.layers if each.paddle and each.torch}
         todo = [row.paddle]
@@ -244,7 +246,10 @@ def main() -> int:
                             skipped[name] += 1
                             continue
                         scores["(error)"].misses.append(f"{name}/{seed}: {error.message}")
-                        print(f"{name}/{seed}: {error.message}", file=sys.stderr, flush=True)
+                        words = getattr(error, "last_words", "")
+                        print(f"{name}/{seed}: {error.message}\n{words}", file=sys.stderr, flush=True)
+                        if isinstance(error, ChildDied):
+                            break
                         continue
                     faults = [
                         Fault(each["id"], tuple(each["layer"]), each["where"], each["shows"], each["note"])
@@ -264,10 +269,10 @@ def main() -> int:
         for miss in each.misses:
             print(f"- {miss}")
     alarms = scores["(healthy)"].alarms
-    print(
-        f"{alarms} false alarms on {len(wanted)} healthy models and on faults that no forward shows; {sum(skipped.values())} draws without a place"
-    )
-    print(f"{time.perf_counter() - started:.0f} s, {np.median(seconds) if seconds else 0:.2f} s a model in the median")
+    print(f"{alarms} false alarms on {len(wanted)} healthy models and on faults that no forward shows")
+    print(f"{sum(skipped.values())} draws without a place")
+    median = np.median(seconds) if seconds else 0.0
+    print(f"{time.perf_counter() - started:.0f} s, {median:.2f} s a model in the median")
     return 0
 
 
