@@ -99,6 +99,14 @@ def convolution(operation: Operation, axes: int) -> paddle.Tensor:
     pairs = padding_of(operation, axes, weight.shape[2:], stride, dilation)
     mode = operation.get("padding_mode", default="zeros")
     bias, groups = operation.vector("bias"), operation.get("groups", default=1)
+    for size, (before, after), kernel, step in zip(operation.x.shape[-axes:], pairs, weight.shape[2:], dilation, strict=True):
+        # Paddle does not look: it reads beyond the picture, and may die of it.
+        if size + before + after < step * (kernel - 1) + 1:
+            raise ValueError(
+                f"a kernel of {kernel} with dilation {step} does not fit into {size} with padding {before} and {after}"
+            )
+    if operation.x.shape[-axes - 1] != weight.shape[1] * groups:
+        raise ValueError(f"{operation.x.shape[-axes - 1]} channels do not fit a weight of {weight.shape} in {groups} groups")
 
     def compute(x: paddle.Tensor) -> paddle.Tensor:
         amounts = [before for before, _ in pairs]
@@ -142,6 +150,8 @@ def windows(operation: Operation, axes: int) -> tuple[list[int], list[int], list
         room = size + before + after - dilation[place] * (kernel[place] - 1) - 1
         count = (-(-room // step) if operation.get("ceil_mode", default=False) else room // step) + 1
         counts.append(count - ((count - 1) * step >= size + before and bool(operation.get("ceil_mode"))))
+        if counts[-1] < 1:
+            raise ValueError(f"a kernel of {kernel[place]} does not fit into {size} with padding {before} and {after}")
     return kernel, stride, dilation, pairs, counts
 
 

@@ -20,7 +20,8 @@ from aligndbg.diagnosis.case import Case, Flow, State
 from aligndbg.diagnosis.items import items_of, program_of
 from aligndbg.diagnosis.programs import Draft, Inexpressible
 from aligndbg.diagnosis.remedy import Remedy, Solved, remedies
-from aligndbg.diagnosis.search import explain
+from aligndbg.diagnosis.search import Explanation, explain
+from aligndbg.errors import ChildDied
 from aligndbg.frameworks import wire
 from aligndbg.frameworks.channel import Lease
 from aligndbg.frameworks.client import Child, listen
@@ -167,7 +168,11 @@ def _solve(sides: Sides, layers: Sequence[LayerPair], cases: Sequence[Case], flo
         for case in cases:
             torch, paddle = outputs[case.end.index]
             known = replace(case, torch=torch, paddle=paddle)
-            found.append(Solved(known, explain(known, flow, attempt)))
+            try:
+                explanation = explain(known, flow, attempt)
+            except ChildDied as error:
+                explanation = Explanation(hints=(f"causes could not be tried: {error.message}",))
+            found.append(Solved(known, explanation))
         return found
     finally:
         if not sides.paddle.failed:

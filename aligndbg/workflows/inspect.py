@@ -250,11 +250,13 @@ class _Run:
             return ()
         self._tell(SideProgress("paddle", "diagnosing"))
         try:
-            return trial.diagnose(explained)
+            found = trial.diagnose(explained)
         except AligndbgError as error:
             self._stop.check()
             self._unavailable("causes", error)
             return ()
+        self._stop.check()
+        return found
 
     def _arbitrate(self, sides: Sides, prepared: Prepared, trial: Trial, inputs: Arrays) -> None:
         if not (self._depth.onnx and self._depth.local):

@@ -644,3 +644,18 @@ def test_parameters_take_the_dtype_of_the_inputs() -> None:
     params = torch_params(layer, TORCH_LAYERS["Linear"])
     assert perform("linear", [paddle.to_tensor(x)], {}, params).dtype == paddle.float32
     assert perform("linear", [paddle.to_tensor(x, dtype="float64")], {}, params).dtype == paddle.float64
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "shape"),
+    [
+        ("conv2d", {"kernel_size": [5, 5], "padding": [2, 2, 2, 2], "dilation": [2, 2], "groups": 3}, (3, 1, 5, 5)),
+        ("conv2d", {"groups": 1}, (3, 2, 1, 1)),
+        ("max_pool2d", {"kernel_size": [3, 3], "stride": [1, 1], "padding": [0, 0, 0, 0]}, None),
+        ("avg_pool2d", {"kernel_size": [5, 5], "stride": [1, 1], "padding": [1, 1, 1, 1]}, None),
+    ],
+)
+def test_a_window_that_does_not_fit_is_refused(kind: str, attributes: dict[str, Attribute], shape: tuple[int, ...] | None) -> None:
+    params = {} if shape is None else {"weight": ("oihw", paddle.to_tensor(noise(*shape)))}
+    with pytest.raises(ValueError, match="fit"):
+        perform(kind, [paddle.to_tensor(noise(1, 3, 2, 2))], attributes, params)
