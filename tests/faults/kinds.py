@@ -19,7 +19,7 @@ Where = Literal["layer", "after", "missing"]
 class Mark:
     """What was done: to which calls of the healthy model, and the path of the layer whose output must change by it.
 
-    `reads` are other layers that it makes use of, and that must stay as they are.
+    `reads` are other layers that it makes use of, and that must stay as they are; `also` are other ids that tell it as well.
     """
 
     layer: tuple[str, ...]
@@ -27,6 +27,7 @@ class Mark:
     note: str
     where: Where = "layer"
     reads: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,11 @@ def _first(edits: Edits, place: str, op: Op, rng: np.random.Generator) -> None:
         edits.forward(place, lambda self, x, *rest: forward(self, op(x), *rest), way)
 
 
-def _after(ops: Mapping[str, Op]) -> Callable[[Edits, str, np.random.Generator], Mark]:
+def _after(ops: Mapping[str, Op], *also: str) -> Callable[[Edits, str, np.random.Generator], Mark]:
     def plant(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
         name = pick(rng, list(ops))
         _then(edits, place, ops[name], rng)
-        return Mark((place,), place, f"{name} after it", "after")
+        return Mark((place,), place, f"{name} after it", "after", also=also)
 
     return plant
 
@@ -143,7 +143,7 @@ def _narrow(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
     name = pick(rng, list(_DTYPE_OPS))
     inside = bool(rng.integers(2))
     (_first if inside else _then)(edits, place, _DTYPE_OPS[name], rng)
-    return Mark((place,), place, f"its {'input' if inside else 'output'} passes through {name}")
+    return Mark((place,), place, f"its {'input' if inside else 'output'} passes through {name}", also=("extra-layer",))
 
 
 def _normalised_apart(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
@@ -219,7 +219,7 @@ LAYER_KINDS = (
     Kind("missing-layer", _OMITTED, _skipped, hidden=True),
     Kind("missing-layer", _steps, _skipped),
     Kind("extra-layer", _ANY, _after(_EXTRA_OPS)),
-    Kind("scale", _ANY, _after(_SCALES)),
+    Kind("scale", _ANY, _after(_SCALES, "extra-layer")),
     Kind("dtype", _ANY, _narrow),
     Kind("normalized-shape", of_class(nn.LayerNorm), _normalised_apart),
     Kind("op-order", _units, _activation_first),

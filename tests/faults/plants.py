@@ -37,7 +37,8 @@ class Planted:
     `layer` are the Paddle paths, as in the healthy model, of the calls that are wrong, any of which may be named; a path with
     calls inside stands for all of them. `where` says how they are wrong. `shows` says whether a forward in eval can show it;
     `effect` is the largest change of the output of the layer or block on its own inputs, in parts of its largest value,
-    infinite where its shape changes.
+    infinite where its shape changes. `also` are other ids that are as right: a layer's output times 0.5 is a wrong scale and an
+    extra operation.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Planted:
     shows: bool
     effect: float
     note: str
+    also: tuple[str, ...] = ()
 
 
 class Field:
@@ -99,7 +101,7 @@ class Field:
         if mark is None or not (hidden or effect > VISIBLE) or not self.ground.runs(self.edits.model):
             self.edits.undo(kept)
             return None
-        planted = Planted(kind.id, tuple(self._calls(mark)), mark.where, not hidden, effect, mark.note)
+        planted = Planted(kind.id, tuple(self._calls(mark)), mark.where, not hidden, effect, mark.note, mark.also)
         self.planted.append(planted)
         self._probes.add(mark.probe)
         self._taken |= {number for path in _touched(mark) for number in self.ground.places(path)}

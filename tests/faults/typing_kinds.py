@@ -214,9 +214,8 @@ def _kind(id_: str) -> Kind:
             edits.forward(place, wrong, pick(rng, list(WAYS)))
         else:
             edits.method(place, slip.method, wrong)
-        return Mark(
-            tuple(_paths(block, place, slip)), place, f"{_line(slip.new)} for {_line(slip.old)}", slip.where, _beside(place, slip)
-        )
+        note = f"{_line(slip.new)} for {_line(slip.old)}"
+        return Mark(tuple(_paths(block, place, slip)), place, note, slip.where, _beside(place, slip), _also(slip))
 
     return Kind(id_, applicable, plant)
 
@@ -230,6 +229,13 @@ def _paths(block: nn.Layer, place: str, slip: Slip) -> list[str]:
         # The last of those that this block has.
         names = [name for name in names if name in block._sub_layers][-1:]
     return [prefix + name for name in names]
+
+
+def _also(slip: Slip) -> tuple[str, ...]:
+    """Other ids that tell a slip as well: it leaves a call out, or types one that is not there."""
+    if slip.id not in ("flatten", "scale", "dtype"):
+        return ()
+    return ("missing-layer",) if slip.where == "missing" else ("extra-layer",)
 
 
 _NEIGHBOURS: Mapping[str, str] = {

@@ -69,9 +69,16 @@ def revaluations(layer: nn.Layer) -> dict[str, Change]:
     }
 
 
-def _computed(id_: str, changes: Callable[[nn.Layer], dict[str, Change]]) -> Kind:
+def _undecided(layer: nn.Layer) -> bool:
+    """Whether both ways round of the weight fit: a port that changes it in its own code could mean torch's as it is."""
+    return type(layer) is nn.Linear and layer.weight.shape[0] == layer.weight.shape[1]
+
+
+def _computed(id_: str, changes: Callable[[nn.Layer], dict[str, Change]], *also: str) -> Kind:
     def applicable(model: nn.Layer) -> list[str]:
-        return [path for path, layer in leaves(model) if forward_with(layer, paddle.assign) and changes(layer)]
+        return [
+            path for path, layer in leaves(model) if forward_with(layer, paddle.assign) and not _undecided(layer) and changes(layer)
+        ]
 
     def plant(edits: Edits, place: str, rng: np.random.Generator) -> Mark | None:
         layer = edits.at(place)
@@ -80,16 +87,10 @@ def _computed(id_: str, changes: Callable[[nn.Layer], dict[str, Change]]) -> Kin
         forward = forward_with(layer, possible[note])
         if forward is None:
             return None
-        edits.forward(place, forward, _way(layer, rng))
-        return Mark((place,), place, note)
+        edits.forward(place, forward, pick(rng, list(WAYS)))
+        return Mark((place,), place, note, also=also)
 
     return Kind(id_, applicable, plant)
-
-
-def _way(layer: nn.Layer, rng: np.random.Generator) -> str:
-    """A class of its own would leave open which way round it wants a square weight: then torch's as it is were right."""
-    square = type(layer) is nn.Linear and layer.weight.shape[0] == layer.weight.shape[1]
-    return "instance" if square else pick(rng, list(WAYS))
 
 
 def _spoilt(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
@@ -113,9 +114,6 @@ _BATCH_NORM_FORWARDS: dict[str, Forward] = {
     "the mean is left out": lambda self, x: F.batch_norm(
         x, paddle.zeros_like(self._mean), self._variance, self.weight, self.bias, epsilon=self._epsilon
     ),
-    "weight and bias are exchanged": lambda self, x: F.batch_norm(
-        x, self._mean, self._variance, self.bias, self.weight, epsilon=self._epsilon
-    ),
     "one is added to the weight": lambda self, x: F.batch_norm(
         x, self._mean, self._variance, self.weight + 1.0, self.bias, epsilon=self._epsilon
     ),
@@ -124,8 +122,7 @@ _BATCH_NORM_FORWARDS: dict[str, Forward] = {
 
 def _statistics(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
     note = pick(rng, sorted(_BATCH_NORM_FORWARDS))
-    # In a class of its own, a weight called `bias` were only a name.
-    edits.forward(place, _BATCH_NORM_FORWARDS[note], "instance" if "exchanged" in note else pick(rng, list(WAYS)))
+    edits.forward(place, _BATCH_NORM_FORWARDS[note], pick(rng, list(WAYS)))
     return Mark((place,), place, note)
 
 
@@ -138,7 +135,7 @@ def _unregistered(edits: Edits, place: str, rng: np.random.Generator) -> Mark:
     if name != "weight" and float(paddle.abs(fresh._parameters[name]).max()) == 0.0:
         name = "weight" if "weight" in names else name
     edits.unregister(place, name)
-    return Mark((place,), place, f"{name} is no parameter")
+    return Mark((place,), place, f"{name} is no parameter", also=("weight-value",))
 
 
 def _twins(model: nn.Layer) -> dict[str, list[str]]:
@@ -167,7 +164,9 @@ def _shared(edits: Edits, place: str, rng: np.random.Generator) -> Mark | None:
         edits.tie(place, "weight", owner.weight)
     else:
         edits.forward(place, forward, pick(rng, list(WAYS)))
-    return Mark((place,), place, f"uses {'the layer' if way == 'object' else 'the weight of'} {other}", reads=(other,))
+    # Of a parameter with two names, the one whose value comes last wins: either layer may be the wrong one.
+    wrong = (place,) if way == "forward" and forward is not None else (place, other)
+    return Mark(wrong, place, f"uses {'the layer' if way == 'object' else 'the weight of'} {other}", reads=(other,))
 
 
 _WEIGHTED = of_class(nn.Conv2D, nn.Linear, nn.BatchNorm2D, nn.LayerNorm, nn.GroupNorm)
@@ -182,7 +181,7 @@ def _find(model: nn.Layer, path: str) -> Any:
 
 
 WEIGHT_KINDS = (
-    _computed("weight-transposed", transposals),
+    _computed("weight-transposed", transposals, "weight-permuted"),
     _computed("weight-permuted", permutations),
     _computed("weight-value", revaluations),
     Kind("weight-value", of_class(nn.Conv2D, nn.Linear), _spoilt),
