@@ -43,13 +43,14 @@ class ParamSpec:
     `name` is the key in the model's state dict. `role` is what the layer does with it (`weight`, `bias`, `mean`,
     `variance`, `qkv.weight`, ...) and `layout` the order of its axes, one letter an axis (`oihw`, `io`); both come from the
     class of the layer, so that two frameworks' parameters can be matched without looking at shapes or names. An empty
-    `layout` means that the class is not known.
+    `layout` means that the class is not known. `tied` are the other keys that the same tensor has.
     """
 
     name: str
     role: str
     layout: str
     spec: TensorSpec
+    tied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

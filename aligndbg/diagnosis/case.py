@@ -41,7 +41,8 @@ class Case:
 
     `torch_alone` and `paddle_alone` are the calls without a partner that lead from the compared rows to `end`. `torch` and `paddle`
     are the outputs of `end` on torch's inputs, () until they are known; `limit` is the largest |d| that does not speak against the
-    port there. `fused` says that one side makes in one call what the other makes in two.
+    port there. `fused` says that one side makes in one call what the other makes in two, of which `half` is torch's first, if they
+    are torch's.
     """
 
     layers: tuple[LayerPair, ...]
@@ -56,6 +57,12 @@ class Case:
     torch: Arrays = ()
     paddle: Arrays = ()
     fused: bool = False
+    half: Call | None = None
+
+    @property
+    def like(self) -> Call:
+        """The torch call to hold Paddle's call against: of a norm and an activation that Paddle makes in one, the norm."""
+        return self.half if self.half is not None and self.half.kind == self.other.kind else self.one
 
     @property
     def one(self) -> Call:

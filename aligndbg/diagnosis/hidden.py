@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aligndbg.core.kinds import HARMLESS_IN_EVAL
+from aligndbg.core.layers import Call
 from aligndbg.core.program import Program, Ref
 from aligndbg.diagnosis.case import Array, Arrays, Attempt, Case, Flow, gap
 from aligndbg.diagnosis.catalogue import alternatives, argument, rows_of
 from aligndbg.diagnosis.items import ACTIVATIONS
-from aligndbg.diagnosis.programs import Draft, Spec, torch_spec
+from aligndbg.diagnosis.programs import Draft, Spec, right_spec
 from aligndbg.diagnosis.rounding import NARROW, rounded
-from aligndbg.diagnosis.weights import variants
+from aligndbg.diagnosis.shape import hints_of
+from aligndbg.diagnosis.weights import variant_cause, variants
 
 _TRIED = (
     "relu",
@@ -36,6 +38,12 @@ _TRIED = (
     "selu",
 )
 _MOST_OPERANDS = 4
+_LINEAR = frozenset("linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d matmul".split())
+_NORMS = frozenset("batch_norm sync_batch_norm layer_norm group_norm instance_norm rms_norm".split())
+_MANY = 64
+"""So many elements at least tell a function of single elements from chance."""
+_TURNS = 6
+"""How often a function of one number may cross its whole range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +63,15 @@ def hidden_cause(case: Case, flow: Flow, attempt: Attempt, mended: bool, repeats
     """The first mistake that explains Paddle's output. `mended`: torch's call, computed in Paddle on the same inputs, gives torch's
     output. `repeats`: Paddle's call gives the same each time."""
     search = _Search(case, flow, attempt)
-    if (found := search.by_chance(repeats)) is not None:
+    if (found := search.by_chance(repeats) or search.by_factor(mended)) is not None:
         return found
-    if mended:
-        for hidden, explain in (
-            *search.operands(),
-            *search.attributes(),
-            *search.parameters(),
-            *search.activations(),
-            *search.sums(),
-        ):
-            outputs = explain()
-            if outputs is not None and search.explains(outputs):
-                return hidden
-        if (found := search.precision()) is not None:
-            return found
-    return search.by_output(mended)
+    if not mended:
+        return None
+    for hidden, explain in (*search.operands(), *search.attributes(), *search.parameters(), *search.activations(), *search.sums()):
+        outputs = explain()
+        if outputs is not None and search.explains(outputs):
+            return hidden
+    return search.precision() or search.by_output() or search.by_probing()
 
 
 Explain = Callable[[], Arrays | None]
@@ -81,7 +82,7 @@ class _Search:
         self._case = case
         self._flow = flow
         self._attempt = attempt
-        self._spec = torch_spec(case, case.one)
+        self._spec = right_spec(case)
         self._inputs: list[Array] | None = None
 
     def explains(self, outputs: Arrays) -> bool:
@@ -90,7 +91,7 @@ class _Search:
 
     def operands(self) -> Iterator[tuple[Hidden, Explain]]:
         """The operands in another order."""
-        number = len(self._case.one.inputs)
+        number = len(self._case.like.inputs)
         if not 2 <= number <= _MOST_OPERANDS:
             return
         for order in list(itertools.permutations(range(number)))[1:]:
@@ -99,7 +100,7 @@ class _Search:
 
     def attributes(self) -> Iterator[tuple[Hidden, Explain]]:
         """An attribute that acts as if it were another than the layer says."""
-        one = self._case.one
+        one = self._case.like
         rows = {row.name: row for row in rows_of(one.kind)}
         for name, value in alternatives(one):
             spec = replace(self._spec, attributes={**self._spec.attributes, name: value})
@@ -128,9 +129,8 @@ class _Search:
                 yield Hidden("bias-missing", "leaves out its bias"), self._with(replace(self._spec, params=others))
             elif role.endswith("weight") and values.ndim >= 2:
                 for words, variant in variants(values):
-                    cause = "weight-transposed" if words == "transposed" else "weight-permuted"
                     spec = replace(self._spec, params={**params, role: (layout, variant)})
-                    yield Hidden(cause, f"uses its {role} {words}"), self._with(spec)
+                    yield Hidden(variant_cause(words), f"uses its {role} {words}"), self._with(spec)
         if "weight" in params and (factor := self._weight_factor()) is not None:
             layout, values = params["weight"]
             spec = replace(self._spec, params={**params, "weight": (layout, (values * factor).astype(values.dtype))})
@@ -138,7 +138,7 @@ class _Search:
 
     def activations(self) -> Iterator[tuple[Hidden, Explain]]:
         """An activation after the call, or another one in its place."""
-        one = self._case.one
+        one = self._case.like
         if one.kind in ACTIVATIONS:
             yield (
                 Hidden("activation-missing", f"hands its input on, torch applies {one.type}"),
@@ -157,7 +157,7 @@ class _Search:
 
     def sums(self) -> Iterator[tuple[Hidden, Explain]]:
         """The input added to the result."""
-        if self._case.one.inputs and self._case.one.inputs[0].spec.shape == self._case.one.output.shape:
+        if self._case.like.inputs and self._case.like.inputs[0].spec.shape == self._case.like.output.shape:
             yield Hidden("residual", "adds its input to its result, torch does not"), self._summed("add")
             yield Hidden("residual", "subtracts its input from its result, torch does not"), self._summed("subtract")
 
@@ -199,27 +199,80 @@ class _Search:
             return None
         return Hidden("dropout-active", f"drops {share:.0%} of its elements at random and scales the rest by {factor:.4g}, in eval")
 
-    def by_output(self, mended: bool) -> Hidden | None:
-        """Patterns of Paddle's output against torch's alone."""
-        if len(self._case.torch) != 1 or len(self._case.paddle) != 1:
+    def by_factor(self, mended: bool) -> Hidden | None:
+        """Paddle's output is torch's times a number."""
+        if (both := self._both()) is None or (factor := self._factor(*both)) is None:
             return None
-        torch, paddle = self._case.torch[0].astype(np.float64), self._case.paddle[0].astype(np.float64)
-        if torch.shape != paddle.shape or not torch.size:
+        program, after = (None, None) if mended else self._rescaled(factor)
+        return Hidden("scale", f"gives {factor:.6g} times what torch gives", f"* {factor:.6g}", "", program, after)
+
+    def by_output(self) -> Hidden | None:
+        """Other patterns of Paddle's output against torch's alone."""
+        if (both := self._both()) is None:
             return None
-        if (factor := self._factor(torch, paddle)) is not None:
-            told = f"gives {factor:.6g} times what torch gives"
-            program, after = (None, None) if mended else self._rescaled(factor)
-            return Hidden("scale", told, f"* {factor:.6g}", "", program, after)
-        if not mended or torch.ndim < 2 or torch.shape[1] < 2:
+        torch, paddle = both
+        limit = self._case.limit
+        for words, made in (
+            ("the absolute value of its result", np.abs(torch)),
+            (f"its result cut to {paddle.min():.6g}..{paddle.max():.6g}", np.clip(torch, paddle.min(), paddle.max())),
+            ("its result turned in sign", -torch),
+        ):
+            if np.abs(made - paddle).max() <= limit:
+                return Hidden("extra-layer", f"gives {words}, torch does not")
+        if torch.ndim < 2 or torch.shape[1] < 2:
             return None
         axes = tuple(axis for axis in range(torch.ndim) if axis != 1)
         error = paddle - torch
-        if torch.size > torch.shape[1] and np.all(error.max(axis=axes) - error.min(axis=axes) <= 2 * self._case.limit):
+        if torch.size > torch.shape[1] and np.all(error.max(axis=axes) - error.min(axis=axes) <= 2 * limit):
+            if self._case.like.kind in _NORMS:
+                return Hidden("weight-value", "computes with another bias or running mean than torch's")
             return Hidden("bias-extra", "adds a constant to each channel that torch does not add")
-        order = _order(torch, paddle, self._case.limit)
+        order = _order(torch, paddle, limit)
         if order is not None:
             return Hidden("weight-permuted", f"gives its channels in another order: {_some(order)}")
         return None
+
+    def by_probing(self) -> Hidden | None:
+        """Paddle's call made on other inputs: one that is as linear as torch's has another weight, one that changes each element by
+        itself does something more."""
+        if (both := self._both()) is None:
+            return None
+        torch, paddle = both
+        kind = self._case.like.kind
+        hints = "; ".join(hints_of(self._case.torch, self._case.paddle)[:1])
+        told = f"computes with another weight than torch's{f': {hints}' if hints else ''}"
+        if kind in _LINEAR and self._is_linear():
+            return Hidden("weight-value", told)
+        if kind in _NORMS and _is_affine_by_channel(torch, paddle, self._case.like, self._case.limit):
+            return Hidden("weight-value", told)
+        if _is_pointwise(torch, paddle):
+            return Hidden("extra-layer", "does something more to each element of its result, torch does not")
+        return None
+
+    def _both(self) -> tuple[Array, Array] | None:
+        """The only output of either side, where their shapes are equal."""
+        if len(self._case.torch) != 1 or len(self._case.paddle) != 1:
+            return None
+        torch, paddle = self._case.torch[0].astype(np.float64), self._case.paddle[0].astype(np.float64)
+        same = torch.shape == paddle.shape and torch.size > 0 and np.isfinite(torch).all() and np.isfinite(paddle).all()
+        return (torch, paddle) if same else None
+
+    def _is_linear(self) -> bool:
+        """Whether Paddle's call gives f(2x) - f(0) = 2 (f(x) - f(0))."""
+        inputs = self._values(Draft(self._case, self._flow).torch_operands())
+        if not inputs or len(inputs) != 1:
+            return False
+        results = []
+        for factor in (0.0, 1.0, 2.0):
+            draft = Draft(self._case, self._flow)
+            given = Ref("array", draft.array((inputs[0] * factor).astype(inputs[0].dtype)))
+            outputs = self._attempt(draft.program([given]))
+            if outputs is None:
+                return False
+            results.append(outputs[0].astype(np.float64))
+        nothing, once, twice = results
+        apart = np.abs(twice - nothing - 2 * (once - nothing)).max()
+        return bool(apart <= max(4 * self._case.limit, 1e-5 * np.abs(twice).max()))
 
     def _with(self, spec: Spec, order: Sequence[int] | None = None) -> Explain:
         def explain() -> Arrays | None:
@@ -314,6 +367,30 @@ def _order(torch: Array, paddle: Array, limit: float) -> list[int] | None:
             return None
         found.append(place)
     return found if found != sorted(found) else None
+
+
+def _is_affine_by_channel(torch: Array, paddle: Array, call: Call, limit: float) -> bool:
+    """Whether Paddle's output is torch's times a number plus another for each channel; of a layer norm, for each place of its last
+    axes."""
+    shape = call.attributes.get("normalized_shape")
+    inner = len(shape) if isinstance(shape, list) else 1
+    if call.kind in ("layer_norm", "rms_norm"):
+        one, other = (values.reshape(-1, int(np.prod(values.shape[values.ndim - inner :]))).T for values in (torch, paddle))
+    else:
+        one, other = (np.moveaxis(values, 1, 0).reshape(values.shape[1], -1) for values in (torch, paddle))
+    means = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
+    power = ((one - means[0]) ** 2).sum(axis=1, keepdims=True)
+    factor = ((one - means[0]) * (other - means[1])).sum(axis=1, keepdims=True) / np.where(power > 0, power, 1.0)
+    fitted = means[1] + factor * (one - means[0])
+    return bool(np.all(np.abs(fitted - other) <= limit * np.maximum(1.0, 2 * np.abs(factor))))
+
+
+def _is_pointwise(torch: Array, paddle: Array) -> bool:
+    """Whether equal elements of torch's output are equal in Paddle's: in torch's order, Paddle's go up and down but a few times."""
+    order = np.argsort(torch, axis=None, kind="stable")
+    values = paddle.reshape(-1)[order]
+    span = float(values.max() - values.min())
+    return values.size >= _MANY and bool(np.abs(np.diff(values)).sum() <= _TURNS * span) and span > 0
 
 
 def _some(order: Sequence[int]) -> str:

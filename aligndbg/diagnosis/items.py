@@ -11,11 +11,12 @@ from aligndbg.core.likeness import does_nothing
 from aligndbg.core.program import Program, Ref
 from aligndbg.diagnosis.case import Case, Flow
 from aligndbg.diagnosis.catalogue import AttributeDifference, attribute_differences
-from aligndbg.diagnosis.programs import Draft, Inexpressible, Spec, paddle_spec, torch_spec
+from aligndbg.diagnosis.programs import Draft, Inexpressible, Spec, paddle_spec, right_spec, torch_spec
 from aligndbg.diagnosis.weights import weight_cause
 
 ACTIVATIONS = FAMILIES[0]
 _POOLS = FAMILIES[1] | FAMILIES[2] | FAMILIES[3]
+_SOFT = frozenset({"softmax", "log_softmax"})
 _COMMUTE = frozenset({"add", "multiply", "maximum", "minimum"})
 _SHAPES = {"kernel-size": "kernel_size", "groups": "groups"}
 """Causes that give a weight another shape -> the attribute that they are told by."""
@@ -39,6 +40,8 @@ class Item:
     whole: bool = False
     told: str = ""
     """What differs, in words that follow the layer's name."""
+    others: tuple[Call, ...] = ()
+    """Calls before `call` that go with it."""
 
 
 def items_of(case: Case, flow: Flow) -> tuple[Item, ...]:
@@ -46,30 +49,32 @@ def items_of(case: Case, flow: Flow) -> tuple[Item, ...]:
     return tuple(_items(case, flow))
 
 
-def program_of(case: Case, flow: Flow, items: Collection[Item]) -> Program:
-    """What Paddle's side would compute at the end of the region with torch's side of these items.
+def program_of(case: Case, flow: Flow, items: Collection[Item], own: bool = True) -> Program:
+    """What Paddle's side would compute at the end of the region with torch's side of these items. Where only weights are exchanged,
+    Paddle's `own` call computes with them, if it is wanted: what else it does with its weights stays as it is.
 
     Inexpressible where what torch reads was not recorded.
     """
     draft = Draft(case, flow)
     operands = _operands(case, draft, items)
-    if any(item.whole for item in items):
-        return draft.program(operands, torch_spec(case, case.one))
+    if any(item.whole for item in items) or (operands is not None and len(operands) != len(case.other.inputs)):
+        return draft.program(operands, right_spec(case))
     attributes = frozenset[str]().union(*(item.attributes for item in items))
     roles = frozenset[str]().union(*(item.roles for item in items))
-    own = {param.role: param for param in case.other.params}
-    if not attributes and all(_planned(case, own.get(role)) for role in roles):
-        return draft.program(operands, own={role: case.state.planned[own[role].name] for role in roles})
-    one, other = torch_spec(case, case.one), paddle_spec(case, case.other)
+    theirs = {param.role: param for param in case.other.params}
+    wanted = {param.role: param for param in case.like.params}
+    if not attributes and (own or not roles) and all(_planned(case, theirs.get(role), wanted.get(role)) for role in roles):
+        return draft.program(operands, own={role: case.state.planned[theirs[role].name] for role in roles})
+    one, other = torch_spec(case, case.like), paddle_spec(case, case.other)
     params = {role: value for role, value in other.params.items() if role not in roles}
     params |= {role: value for role, value in one.params.items() if role in roles}
     mixed = {**other.attributes, **{name: one.attributes[name] for name in attributes if name in one.attributes}}
     return draft.program(operands, Spec(case.other.kind, mixed, params))
 
 
-def _planned(case: Case, param: ParamSpec | None) -> bool:
-    """Whether a Paddle parameter exists for a role, and the plan says what it should hold."""
-    return param is not None and param.name in case.state.planned
+def _planned(case: Case, param: ParamSpec | None, torch: ParamSpec | None) -> bool:
+    """Whether Paddle's parameter of a role is filled from torch's parameter of that role."""
+    return param is not None and torch is not None and case.state.sources.get(param.name) == torch.name
 
 
 def _operands(case: Case, draft: Draft, items: Collection[Item]) -> list[Ref] | None:
@@ -83,17 +88,20 @@ def _operands(case: Case, draft: Draft, items: Collection[Item]) -> list[Ref] | 
 
 
 def _items(case: Case, flow: Flow) -> Iterator[Item]:
-    one, other = case.one, case.other
+    wiring = None if case.torch_alone or case.paddle_alone else _wiring(case, flow)
+    regrouped = wiring is not None and len(case.like.inputs) != len(case.other.inputs)
+    if case.one.kind != case.other.kind or case.fused:
+        yield _kind(case)
+    if wiring and regrouped:
+        yield wiring
     yield from _weights(case)
-    if not case.fused:
-        for difference in attribute_differences(one, other):
+    if not case.fused or case.like is not case.one:
+        for difference in attribute_differences(case.like, case.other):
             if difference.shows and difference.cause not in ("bias-missing", "bias-extra", "affine"):
                 yield _attribute(case, difference)
     yield from _alone(case)
-    if one.kind != other.kind or case.fused:
-        yield _kind(case)
-    if not case.torch_alone and not case.paddle_alone and (item := _wiring(case, flow)) is not None:
-        yield item
+    if wiring and not regrouped:
+        yield wiring
 
 
 def _attribute(case: Case, difference: AttributeDifference) -> Item:
@@ -110,27 +118,26 @@ def _attribute(case: Case, difference: AttributeDifference) -> Item:
 
 
 def _weights(case: Case) -> Iterator[Item]:
-    mine = {param.role: param for param in case.one.params if param.role != "count"}
+    mine = {param.role: param for param in case.like.params if param.role != "count"}
     others = {param.role: param for param in case.other.params}
     unlike = _unlike_roles(case)
-    causes = {difference.cause for difference in attribute_differences(case.one, case.other)}
+    causes = {difference.cause for difference in attribute_differences(case.like, case.other)}
     norm = "norm" in case.other.kind
     lacking = [role for role in mine if role not in others]
     extra = [role for role in others if role not in mine and not role.startswith("operand")]
-    if norm and {"weight", "bias"} & {*lacking, *extra}:
-        roles = frozenset({"weight", "bias"} & {*lacking, *extra})
+    roles = frozenset({"weight", "bias"} & {*lacking, *extra})
+    if norm and len(roles) == 2:
         what = "has no" if lacking else "has a"
         yield Item("affine", case.other, roles=roles, told=f"{what} {' and '.join(sorted(roles))} of its own")
         lacking, extra = ([role for role in each if role not in roles] for each in (lacking, extra))
     for role in lacking:
-        if role in ("mean", "variance"):
-            yield Item("running-stats", case.other, roles=frozenset({role}), told=f"has no running {role}")
-        elif role.endswith("bias"):
+        if role.endswith("bias"):
             yield Item(
                 "bias-missing", case.other, "bias_attr=False", "", roles=frozenset({role}), told="has no bias, torch's has one"
             )
         elif not role.startswith("operand"):
-            yield Item("weight-missing", case.other, roles=frozenset({role}), told=f"has no {role}, torch's has one")
+            told = f"has no {role} among its parameters, torch's has one"
+            yield Item("weight-missing", case.other, roles=frozenset({role}), told=told)
     for role in extra:
         cause = "bias-extra" if role.endswith("bias") else "weight-missing"
         new = "bias_attr=False" if role.endswith("bias") else ""
@@ -147,7 +154,7 @@ def _weights(case: Case) -> Iterator[Item]:
 
 def _unlike_roles(case: Case) -> list[str]:
     """Roles of parameters whose shapes differ, each read in its own order of axes."""
-    mine = {param.role: param for param in case.one.params}
+    mine = {param.role: param for param in case.like.params}
     found = []
     for param in case.other.params:
         partner = mine.get(param.role)
@@ -163,6 +170,11 @@ def _by_letter(param: ParamSpec) -> object:
 
 
 def _alone(case: Case) -> Iterator[Item]:
+    if len(case.torch_alone) == len(case.paddle_alone) == 1:
+        (one,), (other,) = case.torch_alone, case.paddle_alone
+        told = f"is {other.type}, torch's is {one.type}"
+        yield Item(_exchange_cause(one, other), other, other.type, one.type, inserted=one.index, bypassed=other.index, told=told)
+        return
     kinds = [call.kind for call in case.torch_alone], [call.kind for call in case.paddle_alone]
     for call in case.torch_alone:
         if not does_nothing(call):
@@ -205,13 +217,25 @@ def extra_cause(call: Call, moved: bool = False) -> str:
     return "dtype" if call.kind == "cast" else "extra-layer"
 
 
+def _exchange_cause(one: Call, other: Call) -> str:
+    """The id for a Paddle call that computes another kind of thing than torch's."""
+    both = {one.kind, other.kind}
+    if both == {"add", "concat"}:
+        return "residual"
+    return "activation" if both <= ACTIVATIONS | _SOFT else "pool-kind" if both <= _POOLS else "layer-kind"
+
+
 def _kind(case: Case) -> Item:
     one, other = case.one, case.other
-    both = {one.kind, other.kind}
-    cause = "activation" if both <= ACTIVATIONS else "pool-kind" if both <= _POOLS else "layer-kind"
-    if {one.kind, other.kind} == {"add", "concat"}:
-        cause = "residual"
-    return Item(cause, other, other.type, one.type, rewired=True, whole=True, told=f"is {other.type}, torch's is {one.type}")
+    return Item(
+        _exchange_cause(one, other),
+        other,
+        other.type,
+        one.type,
+        rewired=True,
+        whole=True,
+        told=f"is {other.type}, torch's is {one.type}",
+    )
 
 
 def _wiring(case: Case, flow: Flow) -> Item | None:
@@ -224,7 +248,7 @@ def _wiring(case: Case, flow: Flow) -> Item | None:
     if draft.finish().steps:
         return None
     own = draft.recorded()
-    one, other = case.one, case.other
+    one, other = case.like, case.other
     if wanted == own or (sorted(map(str, wanted)) == sorted(map(str, own)) and other.kind in _COMMUTE):
         return None
     if sorted(map(str, wanted)) == sorted(map(str, own)):

@@ -59,7 +59,8 @@ class Draft:
 
         Inexpressible where something was not recorded.
         """
-        return [self._torch_value(ref, frozenset(without)) for ref in self._case.one.inputs]
+        call = self._case.one if self._case.torch_alone else self._case.like
+        return [self._torch_value(ref, frozenset(without)) for ref in call.inputs]
 
     def paddle_operands(self, without: Collection[int]) -> list[Ref]:
         """What Paddle's call reads where its calls `without` hand their input on."""
@@ -126,6 +127,14 @@ class Draft:
         if producer in self._flow.compared or producer not in self._flow.paddle:
             return False
         return any(ref.producer in without or self._reaches(ref.producer, without) for ref in self._flow.paddle[producer].inputs)
+
+
+def right_spec(case: Case) -> Spec:
+    """What Paddle's call is to compute: torch's call, and the activation that Paddle's makes with it where torch's comes after."""
+    spec = torch_spec(case, case.like)
+    if case.like is case.one or "activation" not in case.other.attributes:
+        return spec
+    return Spec(spec.kind, {**spec.attributes, "activation": case.other.attributes["activation"]}, spec.params)
 
 
 def torch_spec(case: Case, call: Call) -> Spec:

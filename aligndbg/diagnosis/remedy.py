@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from aligndbg.core.findings import Finding, Proof
 from aligndbg.core.program import Patch, Ref
 from aligndbg.diagnosis.case import Case, Flow
-from aligndbg.diagnosis.items import program_of
-from aligndbg.diagnosis.programs import Draft, Inexpressible, torch_spec
+from aligndbg.diagnosis.items import Item, program_of
+from aligndbg.diagnosis.programs import Draft, Inexpressible, right_spec
 from aligndbg.diagnosis.search import Explanation
-from aligndbg.diagnosis.telling import findings_of, swapped
+from aligndbg.diagnosis.telling import exchanged, findings_of, swapped
 
 _NEAR = 4
-"""Rows that the halves of a swap may lie apart."""
+"""Rows that the halves of a swap of calls without weights may lie apart."""
+
+_FAR = 60
+"""The same of calls with weights, which are known again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,47 +38,63 @@ class Remedy:
 
 
 def remedies(solved: Sequence[Solved], flow: Flow) -> tuple[Remedy, ...]:
-    """One remedy for each cause of each fault, in the order of the faults. Two halves of a swap are one fault."""
+    """One remedy for each cause of each fault, in the order of the faults. What two born layers show of one fault is told once."""
     found: list[Remedy] = []
     taken: set[int] = set()
     for place, one in enumerate(solved):
         if place in taken:
             continue
-        partner = next((k for k in range(place + 1, len(solved)) if k not in taken and _halves(one, solved[k])), None)
-        if partner is None:
+        for partner in range(place + 1, len(solved)):
+            if partner not in taken and (finding := _joined(one, solved[partner])) is not None:
+                taken.add(partner)
+                found.append(Remedy(finding, _both_patches(one, solved[partner], flow)))
+                break
+        else:
             patches = _patches(one, flow)
             found += [Remedy(finding, patches) for finding in findings_of(one.case, one.explanation)]
-        else:
-            taken.add(partner)
-            found.append(_swap(one, solved[partner], flow))
     return tuple(found)
 
 
-def _halves(one: Solved, other: Solved) -> bool:
-    """Whether two faults are what runs first and what runs second of two calls in the wrong order."""
-    if abs(one.case.born.index - other.case.born.index) > _NEAR:
-        return False
-    first, second = one.explanation.items, other.explanation.items
-    if len(first) != 1 or len(second) != 1:
-        return False
-    (mine,), (yours,) = first, second
-    if mine.rewired and yours.rewired:
-        reads = {ref.producer for ref in mine.call.inputs} | {ref.producer for ref in yours.call.inputs}
-        return mine.cause == yours.cause == "op-order" and bool(reads & {mine.call.index, yours.call.index})
-    moved = (mine.inserted >= 0 and yours.bypassed >= 0) or (mine.bypassed >= 0 and yours.inserted >= 0)
-    return moved and mine.call.kind == yours.call.kind
-
-
-def _swap(one: Solved, other: Solved, flow: Flow) -> Remedy:
+def _joined(one: Solved, other: Solved) -> Finding | None:
+    """What two faults are together: two calls in the wrong order, or one that stands for another. None where they are two."""
+    mine, yours = one.explanation.items, other.explanation.items
+    apart = abs(one.case.born.index - other.case.born.index)
     proof = Proof(_worst(one.case.before, other.case.before), _worst(one.explanation.after, other.explanation.after), "experiment")
-    if one.explanation.items[0].rewired:
+    if len(mine) == len(yours) == 1 and mine[0].rewired and yours[0].rewired:
+        reads = {ref.producer for item in (mine[0], yours[0]) for ref in item.call.inputs}
+        crossed = mine[0].cause == yours[0].cause == "op-order" and reads & {mine[0].call.index, yours[0].call.index}
         calls = sorted((one.case.other, other.case.other), key=lambda call: call.index)
-        return Remedy(swapped(one.case, calls, proof), _exchanged(one.case, other.case))
-    moved = next(solved for solved in (one, other) if solved.explanation.items[0].bypassed >= 0)
-    call = moved.explanation.items[0].call
-    neighbour = (one if moved is other else other).case.other
-    calls = sorted((call, neighbour), key=lambda each: each.index)
-    return Remedy(swapped(one.case, calls, proof), _patches(one, flow) + _patches(other, flow))
+        return swapped(one.case, calls, proof) if crossed and apart <= _NEAR else None
+    if _is_moved(mine, yours, apart):
+        extra, place = (yours, one) if yours[0].bypassed >= 0 else (mine, other)
+        calls = sorted((extra[-1].call, place.case.other), key=lambda call: call.index)
+        return swapped(one.case, calls, proof)
+    if len(mine) == len(yours) == 1 and apart <= _NEAR:
+        (first,), (second,) = sorted((mine, yours), key=lambda items: items[0].inserted)
+        if first.cause == "activation-extra" and second.cause == "activation-missing" and first.attributes:
+            return exchanged(one.case, first, second, proof)
+    return None
+
+
+def _is_moved(mine: Sequence[Item], yours: Sequence[Item], apart: int) -> bool:
+    """Whether the calls that one fault inserts are those that the other takes away."""
+    if not mine or not yours or apart > _FAR:
+        return False
+    for missing, extra in ((mine, yours), (yours, mine)):
+        if all(item.inserted >= 0 and item.bypassed < 0 for item in missing) and all(
+            item.bypassed >= 0 and item.inserted < 0 for item in extra
+        ):
+            kinds = [Counter(item.call.kind for item in items) for items in (missing, extra)]
+            weighted = any(item.call.params for item in missing)
+            return kinds[0] == kinds[1] and (weighted or apart <= _NEAR)
+    return False
+
+
+def _both_patches(one: Solved, other: Solved, flow: Flow) -> tuple[Patch, ...]:
+    if one.explanation.items[0].rewired:
+        return _exchanged(one.case, other.case)
+    halves = _patches(one, flow), _patches(other, flow)
+    return halves[0] + halves[1] if all(halves) else ()
 
 
 def _exchanged(one: Case, other: Case) -> tuple[Patch, ...]:
@@ -84,7 +104,7 @@ def _exchanged(one: Case, other: Case) -> tuple[Patch, ...]:
     found = []
     for right, place in zip(torch, paddle, strict=True):
         draft = Draft(place, Flow(place.layers))
-        found.append(Patch(place.other.index, draft.program(None, torch_spec(right, right.one))))
+        found.append(Patch(place.other.index, draft.program(None, right_spec(right))))
     return tuple(found)
 
 

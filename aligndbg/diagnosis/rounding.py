@@ -1,4 +1,4 @@
-"""Half precision, told by its effect on float32 values."""
+"""Narrow dtypes, told by their effect on float32 values."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import numpy as np
 
 from aligndbg.diagnosis.case import Array
 
-NARROW = ("float16", "bfloat16")
+NARROW = ("float16", "bfloat16", "int32", "int8", "uint8")
+"""Dtypes that a float32 tensor loses by on a way through them."""
 
 
 def rounded(values: Array, dtype: str) -> Array:
-    """float32 values as they are after a way through `dtype`: float16, or bfloat16 rounded to nearest even. Others unchanged."""
+    """float32 values as they are after a way through `dtype`; bfloat16 rounds to nearest even. Others unchanged."""
     if values.dtype != np.float32:
         return values
+    if dtype.endswith(("int8", "int32")):
+        with np.errstate(invalid="ignore"):
+            return values.astype(np.int64).astype(dtype).astype(np.float32)
     if dtype == "float16":
         with np.errstate(over="ignore"):
             return values.astype(np.float16).astype(np.float32)

@@ -13,7 +13,7 @@ from aligndbg.core.program import Program
 from aligndbg.diagnosis.case import Arrays, Attempt, Case, Flow, gap
 from aligndbg.diagnosis.hidden import Hidden, hidden_cause
 from aligndbg.diagnosis.items import Item, items_of, program_of
-from aligndbg.diagnosis.programs import Draft, Inexpressible, paddle_spec, torch_spec
+from aligndbg.diagnosis.programs import Draft, Inexpressible, paddle_spec, right_spec
 from aligndbg.diagnosis.shape import hints_of
 
 
@@ -34,7 +34,7 @@ def explain(case: Case, flow: Flow, attempt: Attempt) -> Explanation:
     """The cause of one fault."""
     search = _Search(case, flow, attempt)
     items = items_of(case, flow)
-    faithful = case.fused or search.is_faithful()
+    faithful = search.is_faithful()
     if items:
         found = search.fix(items)
         if found is not None and faithful:
@@ -80,15 +80,14 @@ class _Search:
         return tuple(kept)
 
     def explained(self, items: tuple[Item, ...]) -> Explanation:
-        program = program_of(self._case, self._flow, items)
-        outputs = self._attempt(program)
-        return Explanation(items, program=program, after=None if outputs is None else gap(self._case.torch, outputs))
+        program, outputs = self._mending(items) or (None, ())
+        return Explanation(items, program=program, after=gap(self._case.torch, outputs))
 
     def hidden(self) -> Explanation | None:
         """What no attribute tells, found by computing torch's call wrongly on purpose."""
         try:
             draft = Draft(self._case, self._flow)
-            right = draft.program(draft.torch_operands(), torch_spec(self._case, self._case.one))
+            right = draft.program(draft.torch_operands(), right_spec(self._case))
         except Inexpressible:
             right = None
         outputs = None if right is None else self._attempt(right)
@@ -114,10 +113,16 @@ class _Search:
         return None
 
     def _mends(self, items: Sequence[Item]) -> bool:
-        return self._case.fits(self._outputs(items))
+        return self._mending(items) is not None
 
-    def _outputs(self, items: Sequence[Item]) -> Arrays | None:
-        try:
-            return self._attempt(program_of(self._case, self._flow, items))
-        except Inexpressible:
-            return None
+    def _mending(self, items: Sequence[Item]) -> tuple[Program, Arrays] | None:
+        """The program with these items that gives torch's outputs, and what it gives."""
+        for own in (True, False) if any(item.roles for item in items) else (True,):
+            try:
+                program = program_of(self._case, self._flow, items, own)
+            except Inexpressible:
+                return None
+            outputs = self._attempt(program)
+            if outputs is not None and self._case.fits(outputs):
+                return program, outputs
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.layers import Call, LayerPair
@@ -38,7 +39,7 @@ def findings_of(case: Case, explanation: Explanation) -> tuple[Finding, ...]:
         return (_hidden(case, explanation.hidden, proof),)
     if explanation.items:
         how = Proof(proof.before, proof.after, "attribute")
-        return tuple(_item(case, item, how if item.attributes else proof) for item in explanation.items)
+        return tuple(_item(case, item, how if item.attributes else proof) for item in _grouped(explanation.items))
     call = case.born.paddle or case.born.torch
     assert call is not None
     message = f"{call.path} ({call.type}) computes something else than torch does, and no cause that was tried explains it"
@@ -86,16 +87,55 @@ def swapped(first: Case, calls: Sequence[Call], proof: Proof) -> Finding:
     )
 
 
+def exchanged(case: Case, extra: Item, missing: Item, proof: Proof) -> Finding:
+    """A layer that applies another activation than the one that follows its like in torch."""
+    call, source = extra.call, _place(extra.call)
+    name, _, value = extra.old.partition("=")
+    new = f"{name}={missing.call.kind!r}" if value else ""
+    follows = f"torch's is followed by {missing.call.path} ({missing.call.type})"
+    message = f"{call.path} ({call.type}) applies {value or 'an activation'}, {follows}"
+    return _finding(
+        case,
+        "activation",
+        message,
+        _fix(extra.old, new, f"apply {missing.call.type}"),
+        proof,
+        source=source,
+        old=extra.old,
+        new=new,
+    )
+
+
+def _grouped(items: Sequence[Item]) -> list[Item]:
+    """Several calls that one side lacks together are one item, which the last stands for."""
+    found: list[Item] = []
+    for inserted in (True, False):
+        group = [item for item in items if (item.inserted >= 0, item.bypassed >= 0) == (inserted, not inserted)]
+        if len(group) > 1:
+            causes = {item.cause for item in group}
+            cause = causes.pop() if len(causes) == 1 else "missing-layer" if group[0].inserted >= 0 else "extra-layer"
+            found.append(replace(group[-1], cause=cause, others=tuple(item.call for item in group[:-1])))
+        else:
+            found += group
+    return [*found, *(item for item in items if (item.inserted >= 0) == (item.bypassed >= 0))]
+
+
+def _names(item: Item) -> str:
+    calls = [*item.others, item.call]
+    words = [f"{call.path} ({call.type})" for call in calls]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def _item(case: Case, item: Item, proof: Proof) -> Finding:
     call = item.call
-    if item.inserted >= 0:
+    if item.inserted >= 0 and item.bypassed < 0:
         reader = case.other
         source = reader.source or _place(reader)
-        message = f"Paddle lacks {call.path} ({call.type}), which torch computes before {reader.path}"
+        message = f"Paddle lacks {_names(item)}, which torch computes before {reader.path}"
         return _finding(case, item.cause, message, _fix("", "", f"apply {call.type} before {reader.path}"), proof, source=source)
     source = _place(call)
-    if item.bypassed >= 0:
-        message = f"Paddle computes {call.path} ({call.type}), which torch does not"
+    if item.bypassed >= 0 and item.inserted < 0:
+        message = f"Paddle computes {_names(item)}, which torch does not"
         words = (
             "mode='upscale_in_train'"
             if item.cause == "dropout-mode"

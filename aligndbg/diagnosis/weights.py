@@ -33,11 +33,17 @@ def weight_cause(state: State, torch: ParamSpec, paddle: ParamSpec) -> WeightCau
         return WeightCause("weight-shared", f"uses {paddle.name}, which is filled from {source}; torch's {torch.name} is another")
     if same(planned, actual):
         return None
+    if paddle.tied and not torch.tied:
+        return WeightCause("weight-shared", f"shares its {paddle.role} with {', '.join(paddle.tied)}; in torch they are apart")
     for words, variant in variants(planned):
         if same(variant, actual):
-            cause = "weight-transposed" if words == "transposed" else "weight-permuted"
-            return WeightCause(cause, f"holds {paddle.name} {words}")
+            return WeightCause(variant_cause(words), f"holds {paddle.name} {words}")
     return WeightCause("weight-value", f"holds values in {paddle.name} that are not torch's{_ratio(planned, actual)}")
+
+
+def variant_cause(words: str) -> str:
+    """The id for what `variants` calls so."""
+    return "weight-transposed" if words.startswith("transposed") else "weight-permuted"
 
 
 def variants(weight: Array) -> Iterator[tuple[str, Array]]:

@@ -204,12 +204,16 @@ class TorchFramework:
             self._entries[module] = (path, entry, leaf)
             if own_forward:
                 owned |= {f"{path}.{key}" if path else key: value for key, value in entry.params.items()}
+        names: dict[int, list[str]] = {}
+        for key, tensor in self._tensors.items():
+            names.setdefault(id(tensor), []).append(key)
         for key, tensor in self._tensors.items():
             role, layout = owned.get(key, (key.rpartition(".")[2], ""))
             if key not in owned and id(tensor) in self._params:
                 # A second name of a tensor that a layer has already; it is filled with the first.
                 continue
-            spec = ParamSpec(key, role, layout_of(layout, tensor.dim()) if layout else "", spec_of(tensor))
+            others = tuple(other for other in names[id(tensor)] if other != key)
+            spec = ParamSpec(key, role, layout_of(layout, tensor.dim()) if layout else "", spec_of(tensor), others)
             self._state.append(spec)
             self._params.setdefault(id(tensor), spec)
 

@@ -96,23 +96,21 @@ class Tracer:
         inputs = self.tensors(arguments)
         if not inputs:
             return result
+        sources = [self._params.get(id(tensor)) or self._derived(tensor) for tensor in inputs]
+        makes_weight = None not in sources and len({source.name for source in sources if source}) == 1
         params, streams = [], []
-        for place, tensor in enumerate(inputs):
-            param = self._params.get(id(tensor))
-            if param is None and (kind == "matmul" or id(tensor) in roles):
-                # The layer's weight all the same, laid out by the model's own code.
-                param = self._derived(tensor)
-            if param is None:
+        for place, (tensor, source) in enumerate(zip(inputs, sources, strict=True)):
+            own = id(tensor) in self._params
+            # A weight that the model's own code lays out is the layer's weight all the same.
+            if source is None or not (own or makes_weight or kind == "matmul" or id(tensor) in roles):
                 streams.append(tensor)
                 continue
-            axes = len(param.spec.shape)
+            axes = len(source.spec.shape)
             role, layout = roles.get(id(tensor), (f"operand{place}", "abcdefgh"[:axes]))
-            if id(tensor) not in self._params:
-                layout = ""
-            params.append(dataclasses.replace(param, role=role, layout=layout_of(layout, axes) if layout else ""))
+            params.append(dataclasses.replace(source, role=role, layout=layout_of(layout, axes) if own else ""))
         path = f"{self.module}.{name}" if self.module else name
         given = self.record(path, kind, name, streams, result, attributes, params)
-        if not streams and len(params) == 1:
+        if makes_weight:
             for tensor in self.tensors(given):
                 self._made_of[id(tensor)] = (weakref.ref(tensor), params[0])
         return given

@@ -285,4 +285,4 @@ def _ref(body: Mapping[str, Any]) -> TensorRef:
 
 
 def _param(body: Mapping[str, Any]) -> ParamSpec:
-    return ParamSpec(body["name"], body["role"], body["layout"], _spec(body["spec"]))
+    return ParamSpec(body["name"], body["role"], body["layout"], _spec(body["spec"]), tuple(body["tied"]))

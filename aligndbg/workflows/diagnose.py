@@ -80,7 +80,8 @@ def _case(
     region = judge.region(born.index)
     end = rows[region.end]
     alone = [rows[index] for index in region.alone]
-    fused = end.index > 0 and rows[end.index - 1].match == "fused"
+    half = rows.get(end.index - 1)
+    fused = half is not None and half.match == "fused"
     return Case(
         tuple(rows.values()),
         born,
@@ -92,6 +93,7 @@ def _case(
         result.blame or "paddle",
         _limit(end, evidence, tolerances),
         fused=fused,
+        half=half.torch if half is not None and fused else None,
     )
 
 

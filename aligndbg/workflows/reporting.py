@@ -61,7 +61,7 @@ def report_of(
         pair=pair.name,
         verdict=verdict,
         exit_code=0 if verdict == "aligned" else 1,
-        headline=headline(pair.name, verdict, rows, output),
+        headline=headline(pair.name, verdict, rows, output, findings=findings),
         first_born=born and (born.torch or born.paddle),
         first_mismatch=wrong and (wrong.torch or wrong.paddle),
         sensitivity=sensitivity,

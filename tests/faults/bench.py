@@ -53,11 +53,21 @@ class Fault:
     where: str
     shows: bool
     note: str
+    also: tuple[str, ...]
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any]) -> Fault:
+        return cls(raw["id"], tuple(raw["layer"]), raw["where"], raw["shows"], raw["note"], tuple(raw.get("also", ())))
+
+    @property
+    def names(self) -> set[str]:
+        """The ids that are right."""
+        return {self.id, *self.also}
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What aligndbg says of one model. `names` maps torch paths to the Paddle paths of the healthy pair."""
+    """What aligndbg says of one model."""
 
     layers: tuple[LayerPair, ...]
     results: Mapping[int, LayerResult]
@@ -177,7 +187,7 @@ def score(faults: Sequence[Fault], told: Told, names: Mapping[str, str], scores:
         ids = [finding.id for finding in at_layer if finding.status is Status.FOUND]
         if not fault.shows:
             mine.hidden += 1
-            warned = any(finding.id == fault.id for finding in at_layer if finding.status is Status.WARNING)
+            warned = any(finding.id in fault.names for finding in at_layer if finding.status is Status.WARNING)
             mine.told += warned
             if not warned:
                 mine.misses.append(f"{words}: not told by attribute; at the layer: {[finding.id for finding in at_layer]}")
@@ -185,10 +195,10 @@ def score(faults: Sequence[Fault], told: Told, names: Mapping[str, str], scores:
         mine.planted += 1
         located = any(belongs(paths, fault) for paths in places.values())
         mine.located += located and not strays
-        mine.named += fault.id in ids
+        mine.named += bool(fault.names & set(ids))
         if not located or strays:
             mine.misses.append(f"{words}: NOT LOCATED; born: {[row.path for row in born]}")
-        if fault.id not in ids:
+        if not fault.names & set(ids):
             messages = [f"{finding.id}: {finding.message} {finding.hints}" for finding in at_layer]
             mine.misses.append(f"{words}: NOT NAMED; {messages or 'no finding there'}")
     if not shown and born:
@@ -251,10 +261,7 @@ def main() -> int:
                         if isinstance(error, ChildDied):
                             break
                         continue
-                    faults = [
-                        Fault(each["id"], tuple(each["layer"]), each["where"], each["shows"], each["note"])
-                        for each in json.loads(note.read_text())
-                    ]
+                    faults = [Fault.read(each) for each in json.loads(note.read_text())]
                     score(faults, told, names, scores, f"{name}/{seed}")
                     seconds.append(told.seconds)
                     if given.verbose:
