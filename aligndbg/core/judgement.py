@@ -57,6 +57,9 @@ class Region:
     alone: tuple[int, ...]
 
 
+_UNKNOWN = object()
+
+
 class Judge:
     """Judges rows, by their `index`, on the evidence there is."""
 
@@ -71,6 +74,10 @@ class Judge:
         for index, upstream in self._upstream.items():
             for row in upstream.alone:
                 self._readers.setdefault(row, []).append(index)
+        self._compared_readers: dict[int, list[int]] = {}
+        for index, upstream in self._upstream.items():
+            for row in upstream.compared:
+                self._compared_readers.setdefault(row, []).append(index)
 
     def compared(self, index: int) -> LayerResult:
         """The verdict on a row whose diff is known. Rows upstream that are not known yet count as agreeing."""
@@ -113,7 +120,8 @@ class Judge:
     def region(self, index: int) -> Region:
         """Where the fault that is born in row `index` was measured; a compared row is its own end."""
         if index in self._evidence.diffs:
-            return Region(index, (index,), ())
+            misled = tuple(self._misled(index)) if self._laid(index) else ()
+            return Region(min(misled, default=index), misled or (index,), ())
         ends = [end for end in self._readers.get(index, ()) if end in self._evidence.local]
         wrong = [end for end in ends if self.beyond(end, self._evidence.local[end])]
         alone = frozenset[int]().union(*(self._upstream[end].alone for end in wrong))
@@ -145,13 +153,48 @@ class Judge:
         if self.beyond(index, local):
             if upstream.alone:
                 return Verdict.INHERITED, f"{self._layers[min(upstream.alone)].path}, which one side lacks, lies before it"
-            if own := [row for row in upstream.compared & self._evidence.unforced if self.wrong(row)]:
+            if own := self._unfitting(index):
                 return Verdict.INHERITED, f"torch's output of {self._layers[min(own)].path} does not fit in Paddle's place"
+            if laid := self._laid_before(index):
+                return Verdict.INHERITED, f"{self._layers[min(laid)].path} lays out its elements in another way"
             return Verdict.BORN, _shapes(self._layers[index]) if local is None else ""
+        if self._laid(index) and (misled := self._misled(index)):
+            if own := self._unfitting(index):
+                return Verdict.INHERITED, f"torch's output of {self._layers[min(own)].path} does not fit in Paddle's place"
+            if laid := self._laid_before(index):
+                return Verdict.INHERITED, f"{self._layers[min(laid)].path} lays out its elements in another way"
+            return Verdict.BORN, f"measured at {self._layers[min(misled)].path}: it lays out its elements in another way"
         if self.beyond(index, diff):
             wrong = [row for row in upstream.compared if self.wrong(row)]
             return Verdict.INHERITED, f"{self._layers[min(wrong)].path}, which it reads, differs already" if wrong else ""
         return self._agreeing(index)
+
+    def _unfitting(self, index: int) -> list[int]:
+        """The rows directly before that are wrong and that Paddle had to go on with."""
+        return [row for row in self._upstream[index].compared & self._evidence.unforced if self.wrong(row)]
+
+    def _laid(self, index: int) -> bool:
+        """Whether the two sides keep the row's elements in different shapes, which need not be wrong."""
+        return self._evidence.local.get(index, _UNKNOWN) is None and _laid_out_anew(self._layers[index])
+
+    def _laid_before(self, index: int) -> list[int]:
+        """The rows directly before that are laid out anew."""
+        return [row for row in self._upstream[index].compared if self._laid(row)]
+
+    def _misled(self, index: int) -> list[int]:
+        """What reads a row that is laid out anew, by way of others that are, and does not agree: the layout was wrong."""
+        found: list[int] = []
+        todo, seen = [index], {index}
+        while todo:
+            for reader in self._compared_readers.get(todo.pop(), ()):
+                if reader in seen:
+                    continue
+                seen.add(reader)
+                if self._laid(reader):
+                    todo.append(reader)
+                elif reader in self._evidence.local and self.beyond(reader, self._evidence.local[reader]):
+                    found.append(reader)
+        return found
 
     def _by_propagated(self, index: int) -> tuple[Verdict, str]:
         """A guess: the first layer that differs along a path is where the fault is."""

@@ -72,12 +72,12 @@ def makes_weights(call: Call) -> bool:
 
 def narrows(call: Call) -> bool:
     """Whether the call converts to a dtype that cannot hold what it reads."""
-    return (
-        call.kind == "cast" and len(call.inputs) == 1 and call.output.dtype in _NARROW and call.inputs[0].spec.dtype not in _NARROW
-    )
+    if call.kind != "cast" or len(call.inputs) != 1:
+        return False
+    return call.inputs[0].spec.dtype in _WIDE and call.output.dtype not in _WIDE
 
 
-_NARROW = frozenset({"float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"})
+_WIDE = frozenset({"float32", "float64", "complex64", "complex128"})
 
 
 @dataclass(frozen=True, slots=True)

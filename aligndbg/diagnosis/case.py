@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -110,9 +110,12 @@ def gap(one: Arrays, other: Arrays) -> float | None:
 
 
 class Flow:
-    """Who makes what each side's calls read, and which Paddle call stands for which torch call."""
+    """Who makes what each side's calls read, and which Paddle call stands for which torch call.
 
-    def __init__(self, layers: Sequence[LayerPair]) -> None:
+    Of the rows `unforced` Paddle went on with its own output: what they give is no torch output, and they count as not compared.
+    """
+
+    def __init__(self, layers: Sequence[LayerPair], unforced: Collection[int] = ()) -> None:
         self.torch: dict[int, Call] = {row.torch.index: row.torch for row in layers if row.torch}
         self.paddle: dict[int, Call] = {row.paddle.index: row.paddle for row in layers if row.paddle}
         self.partners: dict[int, Call] = {}
@@ -120,7 +123,7 @@ class Flow:
         self.compared: set[int] = set()
         """Paddle's calls of those rows."""
         for row in layers:
-            if row.torch and row.paddle and row.match != "ignored":
+            if row.torch and row.paddle and row.match != "ignored" and row.index not in unforced:
                 self.partners[row.torch.index] = row.paddle
                 self.compared.add(row.paddle.index)
 

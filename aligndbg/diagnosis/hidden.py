@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from aligndbg.core.kinds import HARMLESS_IN_EVAL
-from aligndbg.core.layers import Call
+from aligndbg.core.layers import Attribute, Call
 from aligndbg.core.program import Program, Ref
 from aligndbg.diagnosis.case import Array, Arrays, Attempt, Case, Flow, gap
 from aligndbg.diagnosis.catalogue import alternatives, argument, rows_of
@@ -153,7 +153,9 @@ class _Search:
         elif one.kind in HARMLESS_IN_EVAL:
             return
         for kind in _TRIED:
-            yield Hidden("activation-extra", f"applies {kind} to its result, torch does not"), self._after(kind)
+            yield Hidden("activation-extra", f"applies {kind} to its result, torch does not"), self._after(Spec(kind, {}, {}))
+        for words, spec in _extras(len(one.output.shape)):
+            yield Hidden("extra-layer", f"applies {words} to its result, torch does not"), self._after(spec)
 
     def sums(self) -> Iterator[tuple[Hidden, Explain]]:
         """The input added to the result."""
@@ -221,6 +223,9 @@ class _Search:
                 return Hidden("extra-layer", f"gives {words}, torch does not")
         if torch.ndim < 2 or torch.shape[1] < 2:
             return None
+        for axis in range(1, torch.ndim):
+            if torch.shape[axis] > 1 and np.abs(_scaled_along(torch, paddle, axis) - paddle).max() <= limit:
+                return Hidden("extra-layer", f"normalises its result over axis {axis}, torch does not")
         axes = tuple(axis for axis in range(torch.ndim) if axis != 1)
         error = paddle - torch
         if torch.size > torch.shape[1] and np.all(error.max(axis=axes) - error.min(axis=axes) <= 2 * limit):
@@ -258,21 +263,21 @@ class _Search:
         return (torch, paddle) if same else None
 
     def _is_linear(self) -> bool:
-        """Whether Paddle's call gives f(2x) - f(0) = 2 (f(x) - f(0))."""
+        """Whether Paddle's call gives f(-2x) - f(0) = -2 (f(x) - f(0))."""
         inputs = self._values(Draft(self._case, self._flow).torch_operands())
         if not inputs or len(inputs) != 1:
             return False
         results = []
-        for factor in (0.0, 1.0, 2.0):
+        for factor in (0.0, 1.0, -2.0):
             draft = Draft(self._case, self._flow)
             given = Ref("array", draft.array((inputs[0] * factor).astype(inputs[0].dtype)))
             outputs = self._attempt(draft.program([given]))
             if outputs is None:
                 return False
             results.append(outputs[0].astype(np.float64))
-        nothing, once, twice = results
-        apart = np.abs(twice - nothing - 2 * (once - nothing)).max()
-        return bool(apart <= max(4 * self._case.limit, 1e-5 * np.abs(twice).max()))
+        nothing, once, back = results
+        apart = np.abs(back - nothing + 2 * (once - nothing)).max()
+        return bool(apart <= max(4 * self._case.limit, 1e-5 * np.abs(back).max()))
 
     def _with(self, spec: Spec, order: Sequence[int] | None = None) -> Explain:
         def explain() -> Arrays | None:
@@ -282,11 +287,11 @@ class _Search:
 
         return explain
 
-    def _after(self, kind: str) -> Explain:
+    def _after(self, spec: Spec) -> Explain:
         def explain() -> Arrays | None:
             draft = Draft(self._case, self._flow)
             result = Ref("array", draft.array(np.asarray(self._case.torch[0])))
-            draft.perform(Spec(kind, {}, {}), [result])
+            draft.perform(spec, [result])
             return self._attempt(draft.finish())
 
         return explain
@@ -354,6 +359,16 @@ class _Search:
         return program, None if outputs is None else gap(self._case.torch, outputs)
 
 
+def _extras(rank: int) -> Iterator[tuple[str, Spec]]:
+    """Layers without weights that one may put after another."""
+    if rank == 4:
+        window: dict[str, Attribute] = {"kernel_size": [3, 3], "stride": [1, 1], "padding": [1, 1, 1, 1]}
+        yield "a 3x3 max pooling", Spec("max_pool2d", window, {})
+        yield "a 3x3 average pooling", Spec("avg_pool2d", window, {})
+    for axis in range(1, rank):
+        yield f"a softmax over axis {axis}", Spec("softmax", {"axis": axis}, {})
+
+
 def _order(torch: Array, paddle: Array, limit: float) -> list[int] | None:
     """Which of torch's channels each of Paddle's is, where that is a true permutation."""
     one, other = (np.moveaxis(values, 1, 0).reshape(values.shape[1], -1) for values in (torch, paddle))
@@ -367,6 +382,12 @@ def _order(torch: Array, paddle: Array, limit: float) -> list[int] | None:
             return None
         found.append(place)
     return found if found != sorted(found) else None
+
+
+def _scaled_along(torch: Array, paddle: Array, axis: int) -> Array:
+    """torch's output times the number that fits Paddle's best, one for all along `axis`."""
+    power = (torch * torch).sum(axis=axis, keepdims=True)
+    return torch * ((torch * paddle).sum(axis=axis, keepdims=True) / np.where(power > 0, power, 1.0))
 
 
 def _is_affine_by_channel(torch: Array, paddle: Array, call: Call, limit: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from aligndbg.core.kinds import FAMILIES
+from aligndbg.core.kinds import FAMILIES, VIEW_LIKE
 from aligndbg.core.layers import Call, ParamSpec
 from aligndbg.core.likeness import does_nothing
 from aligndbg.core.program import Program, Ref
@@ -15,7 +15,7 @@ from aligndbg.diagnosis.programs import Draft, Inexpressible, Spec, paddle_spec,
 from aligndbg.diagnosis.weights import weight_cause
 
 ACTIVATIONS = FAMILIES[0]
-_POOLS = FAMILIES[1] | FAMILIES[2] | FAMILIES[3]
+_POOLS = FAMILIES[1] | FAMILIES[2] | FAMILIES[3] | {"mean", "max", "amax"}
 _SOFT = frozenset({"softmax", "log_softmax"})
 _COMMUTE = frozenset({"add", "multiply", "maximum", "minimum"})
 _SHAPES = {"kernel-size": "kernel_size", "groups": "groups"}
@@ -42,6 +42,10 @@ class Item:
     """What differs, in words that follow the layer's name."""
     others: tuple[Call, ...] = ()
     """Calls before `call` that go with it."""
+    crossed: int = -1
+    """The Paddle call of which `call` reads another output than torch's does."""
+    laid: bool = False
+    """Whether the elements that it reads were moved in another way."""
 
 
 def items_of(case: Case, flow: Flow) -> tuple[Item, ...]:
@@ -97,6 +101,8 @@ def _items(case: Case, flow: Flow) -> Iterator[Item]:
     yield from _weights(case)
     if not case.fused or case.like is not case.one:
         for difference in attribute_differences(case.like, case.other):
+            if case.like is not case.one and difference.name == "activation":
+                continue
             if difference.shows and difference.cause not in ("bias-missing", "bias-extra", "affine"):
                 yield _attribute(case, difference)
     yield from _alone(case)
@@ -182,7 +188,8 @@ def _alone(case: Case) -> Iterator[Item]:
             yield Item(missing_cause(call, moved), call, inserted=call.index, told=f"torch computes {call.type}, Paddle does not")
     for call in case.paddle_alone:
         moved = call.kind in kinds[0]
-        yield Item(extra_cause(call, moved), call, bypassed=call.index, told=f"Paddle computes {call.type}, torch does not")
+        cause = "flatten" if call.kind == "transpose" and case.other.kind in ("flatten", "reshape") else extra_cause(call, moved)
+        yield Item(cause, call, bypassed=call.index, told=f"Paddle computes {call.type}, torch does not")
 
 
 def missing_cause(call: Call, moved: bool = False) -> str:
@@ -204,7 +211,7 @@ def extra_cause(call: Call, moved: bool = False) -> str:
     """The id for a Paddle call that torch lacks."""
     if moved:
         return "op-order"
-    if call.kind in ACTIVATIONS:
+    if call.kind in ACTIVATIONS and call.kind != "clamp":
         return "activation-extra"
     if call.kind in ("add", "subtract") and len(call.inputs) == 2:
         return "residual"
@@ -245,20 +252,46 @@ def _wiring(case: Case, flow: Flow) -> Item | None:
         wanted = draft.torch_operands()
     except Inexpressible:
         return None
-    if draft.finish().steps:
-        return None
-    own = draft.recorded()
     one, other = case.like, case.other
+    if draft.finish().steps:
+        told = "reads elements that were moved in another way than torch's"
+        return Item(_moved_cause(one, flow), other, rewired=True, told=told, laid=True)
+    own = draft.recorded()
     if wanted == own or (sorted(map(str, wanted)) == sorted(map(str, own)) and other.kind in _COMMUTE):
         return None
     if sorted(map(str, wanted)) == sorted(map(str, own)):
-        cause, told = "input-order", "reads the same tensors in another order than torch's"
-    elif other.kind in ("add", "subtract"):
-        cause, told = "residual", f"adds {_sources(other, flow.paddle)}, torch's adds {_sources(one, flow.torch)}"
-    else:
-        cause = "op-order" if len(other.inputs) == 1 else "input-order"
-        told = f"reads {_sources(other, flow.paddle)}, torch's reads {_sources(one, flow.torch)}"
-    return Item(cause, other, rewired=True, told=told)
+        return Item("input-order", other, rewired=True, told="reads the same tensors in another order than torch's")
+    makers = [(ref.producer, ref.output) for ref in other.inputs]
+    for ref in wanted:
+        if ref.of == "output" and any(ref.index == maker and ref.place != output for maker, output in makers):
+            told = f"reads another output of {flow.paddle[ref.index].path} than torch's"
+            return Item("input-order", other, rewired=True, told=told, crossed=ref.index)
+    if other.kind in ("add", "subtract"):
+        told = f"adds {_sources(other, flow.paddle)}, torch's adds {_sources(one, flow.torch)}"
+        return Item("residual", other, rewired=True, told=told)
+    told = f"reads {_sources(other, flow.paddle)}, torch's reads {_sources(one, flow.torch)}"
+    return Item("op-order" if len(other.inputs) == 1 else "input-order", other, rewired=True, told=told)
+
+
+def _moved_cause(call: Call, flow: Flow) -> str:
+    """The id where elements are in another order: by what moves them in torch."""
+    moving: list[Call] = []
+    todo = [call] if call.kind in VIEW_LIKE else _makers(call, flow)
+    while todo:
+        moving.append(todo.pop())
+        todo += _makers(moving[-1], flow)
+    if any(each.kind == "flatten" for each in moving):
+        return "flatten"
+    if call.kind == "matmul":
+        return "heads"
+    # A reshape to one axis more, a transposition and a reshape back: a shuffle of channels in groups.
+    return "groups" if any(len(each.output.shape) == 5 for each in moving) else "flatten"
+
+
+def _makers(call: Call, flow: Flow) -> list[Call]:
+    """The torch calls that move elements for what `call` reads."""
+    makers = [flow.torch[ref.producer] for ref in call.inputs if ref.producer in flow.torch]
+    return [maker for maker in makers if maker.kind in VIEW_LIKE]
 
 
 def _sources(call: Call, calls: Mapping[int, Call]) -> str:

@@ -12,7 +12,7 @@ from aligndbg.diagnosis.case import Case, Flow
 from aligndbg.diagnosis.items import Item, program_of
 from aligndbg.diagnosis.programs import Draft, Inexpressible, right_spec
 from aligndbg.diagnosis.search import Explanation
-from aligndbg.diagnosis.telling import exchanged, findings_of, swapped
+from aligndbg.diagnosis.telling import exchanged, findings_of, misread, swapped
 
 _NEAR = 4
 """Rows that the halves of a swap of calls without weights may lie apart."""
@@ -60,11 +60,11 @@ def _joined(one: Solved, other: Solved) -> Finding | None:
     mine, yours = one.explanation.items, other.explanation.items
     apart = abs(one.case.born.index - other.case.born.index)
     proof = Proof(_worst(one.case.before, other.case.before), _worst(one.explanation.after, other.explanation.after), "experiment")
+    if one.case.end.index == other.case.end.index:
+        laid = next((each for each in (one, other) if each.explanation.items and each.explanation.items[0].laid), None)
+        return findings_of(laid.case, laid.explanation)[0] if laid else None
     if len(mine) == len(yours) == 1 and mine[0].rewired and yours[0].rewired:
-        reads = {ref.producer for item in (mine[0], yours[0]) for ref in item.call.inputs}
-        crossed = mine[0].cause == yours[0].cause == "op-order" and reads & {mine[0].call.index, yours[0].call.index}
-        calls = sorted((one.case.other, other.case.other), key=lambda call: call.index)
-        return swapped(one.case, calls, proof) if crossed and apart <= _NEAR else None
+        return _rewired(one.case, other.case, mine[0], yours[0], proof)
     if _is_moved(mine, yours, apart):
         extra, place = (yours, one) if yours[0].bypassed >= 0 else (mine, other)
         calls = sorted((extra[-1].call, place.case.other), key=lambda call: call.index)
@@ -74,6 +74,18 @@ def _joined(one: Solved, other: Solved) -> Finding | None:
         if first.cause == "activation-extra" and second.cause == "activation-missing" and first.attributes:
             return exchanged(one.case, first, second, proof)
     return None
+
+
+def _rewired(one: Case, other: Case, mine: Item, yours: Item, proof: Proof) -> Finding | None:
+    """Two calls that read each other's place, or the two results of one call."""
+    calls = sorted((mine.call, yours.call), key=lambda call: call.index)
+    reads = [{ref.producer for ref in call.inputs} for call in calls]
+    if calls[0].index in reads[1] and abs(one.born.index - other.born.index) <= _NEAR:
+        if mine.cause == yours.cause == "op-order":
+            return swapped(one, calls, proof)
+        return misread(one, calls, proof)
+    crossed = mine.crossed >= 0 and mine.crossed == yours.crossed
+    return misread(one, calls, proof) if crossed else None
 
 
 def _is_moved(mine: Sequence[Item], yours: Sequence[Item], apart: int) -> bool:
@@ -91,7 +103,7 @@ def _is_moved(mine: Sequence[Item], yours: Sequence[Item], apart: int) -> bool:
 
 
 def _both_patches(one: Solved, other: Solved, flow: Flow) -> tuple[Patch, ...]:
-    if one.explanation.items[0].rewired:
+    if one.explanation.items[0].cause == other.explanation.items[0].cause == "op-order" and one.explanation.items[0].rewired:
         return _exchanged(one.case, other.case)
     halves = _patches(one, flow), _patches(other, flow)
     return halves[0] + halves[1] if all(halves) else ()

@@ -87,6 +87,14 @@ def swapped(first: Case, calls: Sequence[Call], proof: Proof) -> Finding:
     )
 
 
+def misread(first: Case, calls: Sequence[Call], proof: Proof) -> Finding:
+    """One slip in what is handed over, which several calls show."""
+    names = " and ".join(f"{call.path} ({call.type})" for call in calls)
+    source = _place(calls[-1])
+    message = f"{names} read each other's inputs: they are handed over in another order than in torch"
+    return _finding(first, "input-order", message, _fix("", "", _FIXES["input-order"]), proof, source=source)
+
+
 def exchanged(case: Case, extra: Item, missing: Item, proof: Proof) -> Finding:
     """A layer that applies another activation than the one that follows its like in torch."""
     call, source = extra.call, _place(extra.call)

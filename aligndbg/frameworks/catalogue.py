@@ -72,3 +72,8 @@ def entry_for(layer_type: type, namespaces: tuple[str, ...], table: Mapping[str,
                 return LayerClass(base.__name__.lower()), runs_own
             runs_own = False
     return LayerClass(layer_type.__name__.lower()), False
+
+
+def native_base(layer_type: type, namespaces: tuple[str, ...], table: Mapping[str, LayerClass]) -> type | None:
+    """The framework's class of the table that `layer_type` is or extends."""
+    return next((base for base in layer_type.__mro__ if base.__module__.startswith(namespaces) and base.__name__ in table), None)

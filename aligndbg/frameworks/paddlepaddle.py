@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import os
 import platform
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,10 +17,11 @@ from paddle import nn
 
 from aligndbg.core.layers import ParamSpec, TensorSpec, Trace
 from aligndbg.frameworks.base import Array, OnCall, require_device
-from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, read_attributes
+from aligndbg.frameworks.catalogue import LayerClass, entry_for, layout_of, native_base, read_attributes
 from aligndbg.frameworks.loading import build_model
 from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attributes, canonical_kind, is_in_place
 from aligndbg.frameworks.paddle_engine import PaddleEngine
+from aligndbg.frameworks.paddle_forwards import FORWARDS
 from aligndbg.frameworks.paddle_layers import COMPAT_LAYERS, COMPOSITES, CONTAINERS, PADDLE_LAYERS
 from aligndbg.frameworks.paddle_ops import OWN_KINDS, signature_of, watch_ops
 from aligndbg.frameworks.recorder import Recorder
@@ -32,6 +35,9 @@ _INTERNAL = (
 """Paddle's machinery; paddle.vision, a zoo of models, is not part of it."""
 
 
+_NAMESPACES = ("paddle.nn", "paddle.compat.nn", "paddle.incubate.nn")
+
+
 class PaddleFramework:
     """See `Framework`; the model is `paddle.nn.Layer`."""
 
@@ -41,6 +47,8 @@ class PaddleFramework:
         self.model: nn.Layer = nn.Identity()
         self._device = "cpu"
         self._entries: dict[int, tuple[nn.Layer, str, LayerClass, bool]] = {}
+        self._extended: dict[int, type] = {}
+        """Layers whose forward is the model's own -> the class whose forward it may call."""
         self._tensors: Mapping[str, Any] = {}
         self._params: dict[int, ParamSpec] = {}
         self._state: list[ParamSpec] = []
@@ -62,6 +70,7 @@ class PaddleFramework:
         self._device = device
         paddle.set_device(device)
         paddle.seed(0)
+        FORWARDS.stand_before(PADDLE_LAYERS)
         with paddle.utils.unique_name.guard(), _construction_lines() as lines:
             self.model = build_model(target, kwargs, root, nn.Layer)
         self._constructed = {id(layer): line for layer, line in lines}
@@ -118,7 +127,7 @@ class PaddleFramework:
                 return result
             return given
 
-        with paddle.no_grad(), self._hooks(tracer), watch_ops(tracer, prepare, observe):
+        with paddle.no_grad(), self._hooks(tracer), self._native_forwards(tracer), watch_ops(tracer, prepare, observe):
             result = self.model(*tensors)
         return tracer.finish(result, self._state)
 
@@ -136,7 +145,7 @@ class PaddleFramework:
 
     def _survey(self) -> None:
         """Classify every layer and every entry of the state, once."""
-        self._entries, self._params, self._state = {}, {}, []
+        self._entries, self._extended, self._params, self._state = {}, {}, {}, []
         self._tensors = self.model.state_dict()
         owned: dict[str, tuple[str, str]] = {}
         inside: str | None = None
@@ -145,13 +154,15 @@ class PaddleFramework:
                 continue
             compat = type(layer).__module__.startswith("paddle.compat")
             table = COMPAT_LAYERS if compat else PADDLE_LAYERS
-            entry, own_forward = entry_for(type(layer), ("paddle.nn", "paddle.compat.nn", "paddle.incubate.nn"), table)
+            entry, own_forward = entry_for(type(layer), _NAMESPACES, table)
             name = type(layer).__name__
             # A forward put on the instance is the model's own code, as a subclass's is.
             own_forward = own_forward and "forward" not in vars(layer)
             leaf = own_forward and name not in CONTAINERS and (not any(True for _ in layer.children()) or name in COMPOSITES)
             inside = (f"{path}." if path else "") if leaf else None
             self._entries[id(layer)] = (layer, path, entry, leaf)
+            if not own_forward and (base := native_base(type(layer), _NAMESPACES, table)) is not None:
+                self._extended[id(layer)] = base
             if own_forward:
                 owned |= {f"{path}.{key}" if path else key: value for key, value in entry.params.items()}
         names: dict[int, list[str]] = {}
@@ -223,6 +234,43 @@ class PaddleFramework:
             return self._recorded(tracer, result, record)
 
         return before, after
+
+    @contextlib.contextmanager
+    def _native_forwards(self, tracer: Tracer) -> Iterator[None]:
+        """A layer inside a forward of the model's own is a call like any other."""
+
+        def observe(layer: nn.Layer, original: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if tracer.quiet or id(layer) not in self._extended:
+                return original(layer, *args, **kwargs)
+            _, path, entry, _ = self._entries[id(layer)]
+            given = tracer.tensors((args, kwargs))
+            with tracer.silence():
+                self.recorder.begin(tracer.upcoming, functools.partial(original, layer), args, kwargs)
+                result = original(layer, *args, **kwargs)
+                attributes = read_attributes(layer, entry)
+            params, line = self._params_of(path, entry), self._constructed.get(id(layer))
+            name = self._extended[id(layer)].__name__
+
+            def record(changed: Any) -> Any:
+                return tracer.record(path or "model", entry.kind, name, given, changed, attributes, params, line)
+
+            return self._recorded(tracer, result, record)
+
+        FORWARDS.observe = observe
+        try:
+            yield
+        finally:
+            FORWARDS.observe = None
+
+    def _params_of(self, path: str, entry: LayerClass) -> list[ParamSpec]:
+        """The parameters of a layer as the class of its entry uses them."""
+        found = []
+        for spec in self._state:
+            prefix, _, key = spec.name.rpartition(".")
+            if prefix == path and key in entry.params:
+                role, layout = entry.params[key]
+                found.append(dataclasses.replace(spec, role=role, layout=layout_of(layout, len(spec.spec.shape))))
+        return found
 
 
 @contextlib.contextmanager

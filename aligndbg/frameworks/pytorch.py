@@ -54,6 +54,7 @@ _SIGNATURES: Mapping[str, str] = {
     "squeeze": "input dim=None",
     "unsqueeze": "input dim",
     "permute": "input *dims",
+    **dict.fromkeys(("view", "reshape", "expand"), "input *shape"),
     "transpose": "input dim0 dim1",
     "swapaxes": "input axis0 axis1",
     "flip": "input *dims",

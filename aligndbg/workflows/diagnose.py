@@ -50,7 +50,7 @@ def diagnose(
 
     Takes one more forward of both sides, on which the born layers are recorded; the trials are made on the records.
     """
-    flow = Flow(layers)
+    flow = Flow(layers, evidence.unforced)
     rows = {row.index: row for row in layers}
     born = [rows[index] for index, result in sorted(results.items()) if result.verdict is Verdict.BORN and result.mismatch]
     cases = [_case(row, rows, results[row.index], judge, evidence, tolerances) for row in born]

@@ -148,15 +148,28 @@ def opened(architecture: Architecture, folder: Path) -> Iterator[Bench]:
         yield Bench(architecture, sides, sides._start, pair)
 
 
-def calls_of(row: LayerPair, names: Mapping[str, str], told: Told) -> set[str]:
+def names_of(layers: Sequence[LayerPair]) -> dict[str, set[str]]:
+    """torch's paths -> Paddle's; a call that stands for two has both."""
+    names: dict[str, set[str]] = {}
+    for before, row in zip((None, *layers), layers, strict=False):
+        if row.torch and row.paddle:
+            half = {before.paddle.path} if before and before.match == "fused" and before.paddle else set()
+            names[row.torch.path] = {row.paddle.path} | half
+            if before and before.match == "fused" and before.torch:
+                names[before.torch.path] = {row.paddle.path}
+    return names
+
+
+def calls_of(row: LayerPair, names: Mapping[str, set[str]], told: Told) -> set[str]:
     """The Paddle paths of the healthy model that a row stands for; of an extra call also those that it follows."""
     found = {row.paddle.path} if row.paddle else set()
     if row.torch:
-        found.add(names.get(row.torch.path, row.torch.path))
+        found |= names.get(row.torch.path, {row.torch.path})
     if row.paddle and row.torch is None:
         paddle = {each.paddle.index: each.paddle for each in told.layers if each.paddle}
         paired = {each.paddle.index for each in told.layers if each.paddle and each.torch}
         todo = [row.paddle]
+        found |= {each.path for each in paddle.values() if any(ref.producer == row.paddle.index for ref in each.inputs)}
         while todo:
             for ref in todo.pop().inputs:
                 if (source := paddle.get(ref.producer)) is not None:
@@ -170,7 +183,7 @@ def belongs(paths: set[str], fault: Fault) -> bool:
     return any(path == own or path.startswith(f"{own}.") for path in paths for own in fault.layer)
 
 
-def score(faults: Sequence[Fault], told: Told, names: Mapping[str, str], scores: Mapping[str, Score], title: str) -> None:
+def score(faults: Sequence[Fault], told: Told, names: Mapping[str, set[str]], scores: Mapping[str, Score], title: str) -> None:
     rows = {row.path: row for row in told.layers}
     born = [row for row in told.layers if told.results[row.index].mismatch and told.results[row.index].verdict is Verdict.BORN]
     places = {row.path: calls_of(row, names, told) for row in born}
@@ -245,7 +258,7 @@ def main() -> int:
         for name in wanted:
             with opened(ARCHITECTURES[name], Path(folder)) as bench:
                 healthy = bench.look({"architecture": name, "seed": 0, "count": 0})
-                names = {row.torch.path: row.paddle.path for row in healthy.layers if row.torch and row.paddle}
+                names = names_of(healthy.layers)
                 score((), healthy, names, scores, name)
                 for seed in range(given.seed, given.seed + shares[name]):
                     kwargs = {"architecture": name, "seed": seed, "count": given.count, "note": str(note)}

@@ -76,7 +76,7 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
     "mobilenetv3.SqueezeExcitation": _SQUEEZE,
     "shufflenetv2.InvertedResidual": (
         Slip("input-order", "paddle.concat([x1, x2], axis=1)", "paddle.concat([x2, x1], axis=1)", "concat"),
-        Slip("input-order", "x1, x2 = paddle.split(", "x2, x1 = paddle.split(", "split"),
+        Slip("input-order", "x1, x2 = paddle.split(", "x2, x1 = paddle.split(", "split _conv_pw concat"),
         Slip("missing-layer", "channel_shuffle(out, 2)", "out", _SHUFFLE, "missing"),
         Slip("groups", "channel_shuffle(out, 2)", "channel_shuffle(out, out.shape[1] // 2)", _SHUFFLE),
     ),
@@ -128,7 +128,7 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
         Slip("scale", " * self.scale", "", "mul", "missing"),
         Slip("scale", " * self.scale", " * x.shape[-1] ** -0.5", "mul"),
         Slip("scale", " * self.scale", " / self.scale", "mul"),
-        Slip("input-order", "paddle.matmul(query, key.transpose", "paddle.matmul(key, query.transpose", "matmul"),
+        Slip("input-order", "paddle.matmul(query, key.transpose", "paddle.matmul(key, query.transpose", "matmul transpose#4"),
         Slip("weight-shared", "self.split(self.key(x))", "self.split(self.query(x))", "key"),
         Slip("missing-layer", "value).transpose([0, 2, 1, 3])", "value)", "transpose#5", "missing"),
         Slip(
