@@ -9,8 +9,8 @@ from typing import Literal
 CAUSES = frozenset(
     "kernel-size stride padding padding-mode dilation groups ceil-mode count-include-pad pool-kind output-size epsilon "
     "momentum affine running-stats bias-missing bias-extra activation activation-missing activation-extra activation-param "
-    "dropout-active dropout-mode dropout-p weight-transposed weight-permuted weight-value weight-missing weight-shared op- "
-    "order input-order missing-layer extra-layer layer-kind residual concat-axis axis flatten normalized-shape channels "
+    "dropout-active dropout-mode dropout-p weight-transposed weight-permuted weight-value weight-missing weight-shared "
+    "op-order input-order missing-layer extra-layer layer-kind residual concat-axis axis flatten normalized-shape channels "
     "heads align-corners interpolation scale dtype data-format gradient preprocess unknown".split()
 )
 """Every id of a finding (DESIGN 6.3)."""
