@@ -28,13 +28,17 @@ def hints_of(torch: Arrays, paddle: Arrays) -> tuple[str, ...]:
 
 def _hints(one: Array, other: Array) -> Iterator[str]:
     finite = np.isfinite(one) & np.isfinite(other)
-    if not finite.all():
-        yield f"{int((~finite).sum())} of {finite.size} elements are NaN or infinite on one side"
+    unlike = ~finite & (one != other) & ~(np.isnan(one) & np.isnan(other))
+    if unlike.any():
+        yield f"{int(unlike.sum())} of {unlike.size} elements are NaN or infinite on one side"
         return
+    zero = not np.any(other)
+    # What both sides mask alike is no part of the error.
+    one, other = (np.where(finite, values, 0.0) for values in (one, other))
     error = other - one
     scale = float(np.abs(error).max())
     wrong = np.abs(error) > _EXACT * scale
-    if not np.any(other):
+    if zero:
         yield "Paddle's result is all zero"
     elif (factor := _factor(one, other)) is not None:
         yield f"Paddle's result is {factor:.6g} times torch's, everywhere"
@@ -46,11 +50,16 @@ def _hints(one: Array, other: Array) -> Iterator[str]:
         yield f"{wrong.sum() / wrong.size:.1%} of the elements are wrong"
         if _border_only(wrong):
             yield "only the border is wrong: look at padding, its mode, and what a pooling counts there"
-        if (one[wrong] <= 0).all() and (one > 0).any():
-            yield "only where torch's result is not positive: look at the activation"
-        elif (other[wrong] == 0).all() and (one[wrong] < 0).all():
+        if (other[wrong] == 0).all() and (one[wrong] < 0).all():
             yield "only negative values are wrong, and Paddle's are zero there: look for an activation too many"
-    if one.shape[0] > 1 and (samples := [k for k in range(one.shape[0]) if wrong[k].any()]) and len(samples) < one.shape[0]:
+        elif (one[wrong] <= 0).all() and (one > 0).any():
+            yield "only where torch's result is not positive: look at the activation"
+    if (
+        one.ndim
+        and one.shape[0] > 1
+        and (samples := [k for k in range(one.shape[0]) if wrong[k].any()])
+        and len(samples) < one.shape[0]
+    ):
         yield f"only in the samples {_some(samples)}"
     if np.allclose(np.sort(one, axis=None), np.sort(other, axis=None), rtol=0, atol=_EXACT * scale):
         yield "both results hold the same values in another order"
@@ -66,7 +75,8 @@ def _by_channel(one: Array, other: Array, error: Array, scale: float) -> Iterato
     if one.ndim > 2 and float(spread.max()) <= _EXACT * scale:
         yield "the error is constant within each channel: look at a bias or at running means"
     elif one.ndim > 2 and all(_factor(one[:, k], other[:, k]) is not None for k in wrong):
-        yield "each channel is off by a factor of its own: look at a norm's weight, variance or epsilon"
+        channels = "each channel is" if len(wrong) == one.shape[1] else "each of them is"
+        yield f"{channels} off by a factor of its own: look at a norm's weight, variance or epsilon"
 
 
 def _factor(one: Array, other: Array) -> float | None:

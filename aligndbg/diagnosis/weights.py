@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -47,7 +48,14 @@ def variant_cause(words: str) -> str:
 
 
 def variants(weight: Array) -> Iterator[tuple[str, Array]]:
-    """What a port makes of a weight by mistake, in words and as it is then: transposed, flipped, reversed along an axis."""
+    """What a port makes of a weight by mistake, in words and as it is then: transposed, flipped, reversed along an axis.
+
+    What leaves it as it is, as a flip of a 1x1 kernel does, is none.
+    """
+    return ((words, other) for words, other in _rearranged(weight) if not np.array_equal(other, weight, equal_nan=True))
+
+
+def _rearranged(weight: Array) -> Iterator[tuple[str, Array]]:
     if weight.ndim >= 2 and weight.shape[0] == weight.shape[1]:
         yield "transposed", np.ascontiguousarray(np.swapaxes(weight, 0, 1))
     if weight.ndim >= 4 and weight.shape[-1] == weight.shape[-2] > 1:
@@ -71,9 +79,10 @@ def variants(weight: Array) -> Iterator[tuple[str, Array]]:
 
 
 def same(one: Array, other: Array) -> bool:
+    """Whether two weights are equal but for rounding; NaN is equal to NaN."""
     if one.shape != other.shape:
         return False
-    scale = float(np.max(np.abs(one))) if one.size else 0.0
+    scale = float(np.max(np.abs(one), where=np.isfinite(one), initial=0.0))
     return bool(np.allclose(one, other, rtol=_ENOUGH, atol=_ENOUGH * scale, equal_nan=True))
 
 
@@ -81,7 +90,8 @@ def _ratio(planned: Array, actual: Array) -> str:
     """That all values are off by one factor, where they are."""
     if planned.shape != actual.shape or not np.any(planned):
         return ""
-    factor = float(np.vdot(planned, actual) / np.vdot(planned, planned))
-    if factor and same(planned * factor, actual):
+    one, other = planned.astype(np.float64), actual.astype(np.float64)
+    factor = float(np.vdot(one, other)) / float(np.vdot(one, one))
+    if factor and math.isfinite(factor) and same(planned * factor, actual):
         return f": they are {factor:.6g} times as large"
     return ""
