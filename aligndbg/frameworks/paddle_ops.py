@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import paddle
 from paddle import _C_ops
 
-Prepare = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], None]
-"""Takes the original function and its arguments, before it runs."""
+Prepare = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], None]
+"""Takes the op's name, the original function and its arguments, before it runs."""
 
 Observe = Callable[[str, Callable[..., Any], tuple[Any, ...], dict[str, Any], Any], Any]
 """Takes the op's name, the original function, its arguments and its result; returns what the caller gets."""
@@ -60,7 +60,7 @@ def watch_ops(probe: Probe, prepare: Prepare, observe: Observe) -> Iterator[None
         def op(*args: Any, **kwargs: Any) -> Any:
             if probe.quiet:
                 return original(*args, **kwargs)
-            prepare(original, args, kwargs)
+            prepare(name, original, args, kwargs)
             probe.quiet += 1
             try:
                 result = original(*args, **kwargs)

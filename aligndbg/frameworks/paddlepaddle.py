@@ -101,9 +101,13 @@ class PaddleFramework:
         tensors = [paddle.to_tensor(np.array(value)) for value in inputs]
         tracer = Tracer(paddle.is_tensor, spec_of, self._params, on_call, _INTERNAL)
 
-        def prepare(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def prepare(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            if not self.recorder.keeps(tracer.upcoming):
+                return
             with tracer.silence():
-                self.recorder.begin(tracer.upcoming, function, args, kwargs)
+                kind = OWN_KINDS.get(name) or canonical_kind(name)
+                streams, params = tracer.operands(kind, (args, kwargs), parameter_roles(kind, bind(function, args, kwargs)))
+                self.recorder.begin(tracer.upcoming, function, args, kwargs, streams, params)
 
         def observe(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
             if name in NOT_A_CALL or not tracer.tensors((args, kwargs)):
@@ -124,6 +128,7 @@ class PaddleFramework:
                 # Whoever holds the tensor sees the op's effect, not its return value.
                 with tracer.silence():
                     args[0].set_value(given)
+                tracer.rewritten(args[0], given)
                 return result
             return given
 
@@ -214,7 +219,7 @@ class PaddleFramework:
             if leaf and not tracer.quiet:
                 given[:] = tracer.tensors((args, kwargs))
                 with tracer.silence():
-                    self.recorder.begin(tracer.upcoming, layer, args, kwargs)
+                    self.recorder.begin(tracer.upcoming, layer, args, kwargs, given, params)
             tracer.enter(path)
             tracer.quiet += leaf
 
@@ -244,11 +249,11 @@ class PaddleFramework:
                 return original(layer, *args, **kwargs)
             _, path, entry, _ = self._entries[id(layer)]
             given = tracer.tensors((args, kwargs))
+            params, line = self._params_of(path, entry), self._constructed.get(id(layer))
             with tracer.silence():
-                self.recorder.begin(tracer.upcoming, functools.partial(original, layer), args, kwargs)
+                self.recorder.begin(tracer.upcoming, functools.partial(original, layer), args, kwargs, given, params)
                 result = original(layer, *args, **kwargs)
                 attributes = read_attributes(layer, entry)
-            params, line = self._params_of(path, entry), self._constructed.get(id(layer))
             name = self._extended[id(layer)].__name__
 
             def record(changed: Any) -> Any:

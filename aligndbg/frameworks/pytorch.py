@@ -281,6 +281,7 @@ class _FunctionalOps(TorchFunctionMode):
                 # Whoever holds the tensor sees the op's effect, not its return value.
                 with self._tracer.silence():
                     args[0].copy_(given)
+                self._tracer.rewritten(args[0], given)
             elif given is not changed:
                 return given
         return result

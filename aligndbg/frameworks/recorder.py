@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from aligndbg.core.layers import Attribute, Call
+from aligndbg.core.layers import Attribute, Call, ParamSpec
 from aligndbg.core.program import OWN, Patch, Program, Ref, Step
-from aligndbg.frameworks.tracing import exchanged, named_tensors
+from aligndbg.frameworks.tracing import exchanged, mapped, named_tensors
 
 Params = Mapping[str, tuple[str, Any]]
 """Role -> (layout, tensor)."""
@@ -49,7 +49,7 @@ class Recorded:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     operands: tuple[Any, ...]
-    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    names: Mapping[str, str]
     """Role -> name of its parameters."""
     outputs: tuple[Any, ...] = ()
 
@@ -77,15 +77,33 @@ class Recorder:
             self._patches[patch.call] = patch.program
         self._read = frozenset(index for call, program in self._patches.items() for index in (call, *program.calls()))
 
-    def begin(self, index: int, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Call `index` is about to run."""
-        if index not in self._wanted and index not in self._read:
+    def keeps(self, index: int) -> bool:
+        """Whether call `index` is to be kept."""
+        return index in self._wanted or index in self._read
+
+    def begin(
+        self,
+        index: int,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        operands: Sequence[Any],
+        params: Sequence[ParamSpec],
+    ) -> None:
+        """Call `index` is about to run; `operands` are those of its arguments that the trace has as its inputs, in their order."""
+        if not self.keeps(index):
             return
-        tensors = [tensor for _, tensor in named_tensors((args, kwargs), self._engine.is_tensor)]
-        copies = {id(tensor): self._engine.copy(tensor) for tensor in tensors if not self._is_parameter(tensor)}
-        args, kwargs = exchanged((args, dict(kwargs)), copies, self._engine.is_tensor)
-        operands = tuple(copies[id(tensor)] for tensor in tensors if id(tensor) in copies)
-        self._kept[index] = Recorded(function, args, kwargs, operands)
+        copies: dict[int, list[Any]] = {}
+
+        def kept(tensor: Any) -> Any:
+            # A copy for each place that a tensor stands in: one may be exchanged without the other.
+            copy = tensor if self._is_parameter(tensor) else self._engine.copy(tensor)
+            copies.setdefault(id(tensor), []).append(copy)
+            return copy
+
+        args, kwargs = mapped((args, dict(kwargs)), kept, self._engine.is_tensor)
+        inputs = tuple(copies[id(tensor)].pop(0) for tensor in operands)
+        self._kept[index] = Recorded(function, args, kwargs, inputs, {param.role: param.name for param in params})
 
     def patched(self, index: int, result: Any) -> Any:
         """What the model goes on with in place of `result`, before anyone else sees it."""
@@ -102,8 +120,7 @@ class Recorder:
         if kept is None:
             return
         outputs = tuple(self._engine.copy(tensor) for _, tensor in named_tensors(result, self._engine.is_tensor))
-        names = {param.role: param.name for param in call.params}
-        self._kept[call.index] = dataclasses.replace(kept, names=names, outputs=outputs)
+        self._kept[call.index] = dataclasses.replace(kept, outputs=outputs)
 
     def attempt(self, program: Program) -> list[Any]:
         """The outputs of the program's last step on what was recorded. Raises whatever the framework raises."""
@@ -132,10 +149,13 @@ class Recorder:
         if step.kind != OWN:
             return self._engine.perform(step.kind, inputs, step.attributes, params)
         kept = self._kept[step.call]
-        # The call may write into what it reads.
-        others = {id(old): self._engine.copy(new) for old, new in zip(kept.operands, inputs, strict=False)}
-        for old in kept.operands[len(inputs) :]:
-            others[id(old)] = self._engine.copy(old)
-        args, kwargs = exchanged((kept.args, dict(kept.kwargs)), others, self._engine.is_tensor)
+        others = {id(old): new for old, new in zip(kept.operands, inputs, strict=False)}
+
+        def given(tensor: Any) -> Any:
+            # The call may write into what it reads.
+            other = others.get(id(tensor), tensor)
+            return other if self._is_parameter(other) else self._engine.copy(other)
+
+        args, kwargs = mapped((kept.args, dict(kept.kwargs)), given, self._engine.is_tensor)
         values = {kept.names[role]: tensor for role, (_, tensor) in params.items()}
         return self._engine.call_with(values, lambda: kept.function(*args, **kwargs))

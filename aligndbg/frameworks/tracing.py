@@ -93,14 +93,24 @@ class Tracer:
 
         Any other parameter is an operand that the model's own code hands over; it stands there as it is, in either framework.
         """
-        inputs = self.tensors(arguments)
-        if not inputs:
+        streams, params = self.operands(kind, arguments, roles)
+        if not streams and not params:
             return result
-        sources = [self._params.get(id(tensor)) or self._derived(tensor) for tensor in inputs]
-        makes_weight = None not in sources and len({source.name for source in sources if source}) == 1
-        params, streams = [], []
-        for place, (tensor, source) in enumerate(zip(inputs, sources, strict=True)):
-            own = id(tensor) in self._params
+        makes_weight = self._makes_weight(self.tensors(arguments))
+        path = f"{self.module}.{name}" if self.module else name
+        given = self.record(path, kind, name, streams, result, attributes, params)
+        if makes_weight:
+            for tensor in self.tensors(given):
+                self._made_of[id(tensor)] = (weakref.ref(tensor), params[0])
+        return given
+
+    def operands(self, kind: str, arguments: Any, roles: Mapping[int, tuple[str, str]]) -> tuple[list[Any], list[ParamSpec]]:
+        """What flows into an op and what it has of parameters, of the tensors among its arguments; `roles` as in `record_op`."""
+        inputs = self.tensors(arguments)
+        makes_weight = self._makes_weight(inputs)
+        streams, params = [], []
+        for place, tensor in enumerate(inputs):
+            own, source = id(tensor) in self._params, self._source(tensor)
             # A weight that the model's own code lays out is the layer's weight all the same.
             if source is None or not (own or makes_weight or kind == "matmul" or id(tensor) in roles):
                 streams.append(tensor)
@@ -108,12 +118,20 @@ class Tracer:
             axes = len(source.spec.shape)
             role, layout = roles.get(id(tensor), (f"operand{place}", "abcdefgh"[:axes]))
             params.append(dataclasses.replace(source, role=role, layout=layout_of(layout, axes) if own else ""))
-        path = f"{self.module}.{name}" if self.module else name
-        given = self.record(path, kind, name, streams, result, attributes, params)
-        if makes_weight:
-            for tensor in self.tensors(given):
-                self._made_of[id(tensor)] = (weakref.ref(tensor), params[0])
-        return given
+        return streams, params
+
+    def rewritten(self, tensor: Any, given: Any) -> None:
+        """What was `given` in place of an op's result was written into `tensor`, which the model goes on with."""
+        if (made := self._made.get(id(given))) is not None:
+            self._made[id(tensor)] = (weakref.ref(tensor), *made[1:])
+
+    def _makes_weight(self, inputs: Sequence[Any]) -> bool:
+        """Whether all that an op reads is one parameter."""
+        sources = [self._source(tensor) for tensor in inputs]
+        return None not in sources and len({source.name for source in sources if source}) == 1
+
+    def _source(self, tensor: Any) -> ParamSpec | None:
+        return self._params.get(id(tensor)) or self._derived(tensor)
 
     def _derived(self, tensor: Any) -> ParamSpec | None:
         """The one parameter that a tensor was made of, and of nothing else."""
@@ -195,16 +213,21 @@ def named_tensors(value: Any, is_tensor: Callable[[Any], bool], name: str = "") 
 
 def exchanged(value: Any, others: Mapping[int, Any], is_tensor: Callable[[Any], bool]) -> Any:
     """`value` with its tensors exchanged, by `id`, in the containers that `named_tensors` looks into."""
+    return mapped(value, lambda tensor: others.get(id(tensor), tensor), is_tensor)
+
+
+def mapped(value: Any, function: Callable[[Any], Any], is_tensor: Callable[[Any], bool]) -> Any:
+    """`value` with `function` of each of its tensors in their places, in the order of `named_tensors`."""
     if is_tensor(value):
-        return others.get(id(value), value)
+        return function(value)
     if isinstance(value, dict):
-        return type(value)((key, exchanged(item, others, is_tensor)) for key, item in value.items())
+        return type(value)((key, mapped(item, function, is_tensor)) for key, item in value.items())
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(exchanged(item, others, is_tensor) for item in value))
+        return type(value)(*(mapped(item, function, is_tensor) for item in value))
     if isinstance(value, (list, tuple)):
-        return type(value)(exchanged(item, others, is_tensor) for item in value)
+        return type(value)(mapped(item, function, is_tensor) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inner = {entry.name: exchanged(getattr(value, entry.name), others, is_tensor) for entry in dataclasses.fields(value)}
+        inner = {entry.name: mapped(getattr(value, entry.name), function, is_tensor) for entry in dataclasses.fields(value)}
         return dataclasses.replace(value, **inner)
     return value
 
