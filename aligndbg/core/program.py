@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from aligndbg.core.layers import Attribute
+
+if TYPE_CHECKING:
+    # A child reads the app's messages before it knows whether its interpreter has numpy.
+    from numpy.typing import NDArray
 
 OWN = "own"
 """`Step.kind` of the recorded call itself, whatever it is."""

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from aligndbg.core.kinds import HARMLESS_IN_EVAL
-from aligndbg.core.layers import Attribute, Call
+from aligndbg.core.layers import Attribute
 from aligndbg.core.program import Program, Ref
 from aligndbg.diagnosis.case import Array, Arrays, Attempt, Case, Flow, gap
 from aligndbg.diagnosis.catalogue import alternatives, argument, rows_of
 from aligndbg.diagnosis.items import ACTIVATIONS
+from aligndbg.diagnosis.patterns import NORMS, Hidden, dropped, factor_of, is_affine_by_channel, is_pointwise, pattern, single
 from aligndbg.diagnosis.programs import Draft, Spec, right_spec
 from aligndbg.diagnosis.rounding import NARROW, rounded
 from aligndbg.diagnosis.shape import hints_of
@@ -40,30 +41,13 @@ _TRIED = (
 _MOST_OPERANDS = 4
 _LINEAR = frozenset("linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d matmul".split())
 _NORMS = frozenset("batch_norm sync_batch_norm layer_norm group_norm instance_norm rms_norm".split())
-_MANY = 64
-"""So many elements at least tell a function of single elements from chance."""
-_TURNS = 6
-"""How often a function of one number may cross its whole range."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hidden:
-    """A cause found in what Paddle's call computes. `told` follows the layer's name. `program` mends the layer and leaves `after`
-    where torch's call could not be computed in Paddle."""
-
-    cause: str
-    told: str
-    old: str = ""
-    new: str = ""
-    program: Program | None = None
-    after: float | None = None
 
 
 def hidden_cause(case: Case, flow: Flow, attempt: Attempt, mended: bool, repeats: bool) -> Hidden | None:
     """The first mistake that explains Paddle's output. `mended`: torch's call, computed in Paddle on the same inputs, gives torch's
     output. `repeats`: Paddle's call gives the same each time."""
     search = _Search(case, flow, attempt)
-    if (found := search.by_chance(repeats) or search.by_factor(mended)) is not None:
+    if (found := dropped(case, repeats) or search.by_factor(mended)) is not None:
         return found
     if not mended:
         return None
@@ -71,7 +55,7 @@ def hidden_cause(case: Case, flow: Flow, attempt: Attempt, mended: bool, repeats
         outputs = explain()
         if outputs is not None and search.explains(outputs):
             return hidden
-    return search.precision() or search.by_output() or search.by_probing()
+    return search.precision() or pattern(case) or search.by_probing()
 
 
 Explain = Callable[[], Arrays | None]
@@ -183,64 +167,17 @@ class _Search:
                     return Hidden("dtype", told, dtype, "float32")
         return None
 
-    def by_chance(self, repeats: bool) -> Hidden | None:
-        """Elements dropped at random, and the others scaled up."""
-        if repeats or len(self._case.paddle) != 1:
-            return None
-        torch, paddle = self._case.torch[0].astype(np.float64), self._case.paddle[0].astype(np.float64)
-        if torch.shape != paddle.shape:
-            return None
-        alive = torch != 0
-        dropped = alive & (paddle == 0)
-        kept = alive & ~dropped
-        if not dropped.any() or not kept.any():
-            return None
-        share = dropped.sum() / alive.sum()
-        factor = float(np.median(paddle[kept] / torch[kept]))
-        if np.abs(paddle[kept] - factor * torch[kept]).max() > max(self._case.limit * abs(factor), 1e-5 * np.abs(paddle).max()):
-            return None
-        return Hidden("dropout-active", f"drops {share:.0%} of its elements at random and scales the rest by {factor:.4g}, in eval")
-
     def by_factor(self, mended: bool) -> Hidden | None:
         """Paddle's output is torch's times a number."""
-        if (both := self._both()) is None or (factor := self._factor(*both)) is None:
+        if (both := single(self._case)) is None or (factor := factor_of(*both, self._case.limit)) is None:
             return None
         program, after = (None, None) if mended else self._rescaled(factor)
         return Hidden("scale", f"gives {factor:.6g} times what torch gives", f"* {factor:.6g}", "", program, after)
 
-    def by_output(self) -> Hidden | None:
-        """Other patterns of Paddle's output against torch's alone."""
-        if (both := self._both()) is None:
-            return None
-        torch, paddle = both
-        limit = self._case.limit
-        for words, made in (
-            ("the absolute value of its result", np.abs(torch)),
-            (f"its result cut to {paddle.min():.6g}..{paddle.max():.6g}", np.clip(torch, paddle.min(), paddle.max())),
-            ("its result turned in sign", -torch),
-        ):
-            if np.abs(made - paddle).max() <= limit:
-                return Hidden("extra-layer", f"gives {words}, torch does not")
-        if torch.ndim < 2 or torch.shape[1] < 2:
-            return None
-        for axis in range(1, torch.ndim):
-            if torch.shape[axis] > 1 and np.abs(_scaled_along(torch, paddle, axis) - paddle).max() <= limit:
-                return Hidden("extra-layer", f"normalises its result over axis {axis}, torch does not")
-        axes = tuple(axis for axis in range(torch.ndim) if axis != 1)
-        error = paddle - torch
-        if torch.size > torch.shape[1] and np.all(error.max(axis=axes) - error.min(axis=axes) <= 2 * limit):
-            if self._case.like.kind in _NORMS:
-                return Hidden("weight-value", "computes with another bias or running mean than torch's")
-            return Hidden("bias-extra", "adds a constant to each channel that torch does not add")
-        order = _order(torch, paddle, limit)
-        if order is not None:
-            return Hidden("weight-permuted", f"gives its channels in another order: {_some(order)}")
-        return None
-
     def by_probing(self) -> Hidden | None:
         """Paddle's call made on other inputs: one that is as linear as torch's has another weight, one that changes each element by
         itself does something more."""
-        if (both := self._both()) is None:
+        if (both := single(self._case)) is None:
             return None
         torch, paddle = both
         kind = self._case.like.kind
@@ -248,19 +185,11 @@ class _Search:
         told = f"computes with another weight than torch's{f': {hints}' if hints else ''}"
         if kind in _LINEAR and self._is_linear():
             return Hidden("weight-value", told)
-        if kind in _NORMS and _is_affine_by_channel(torch, paddle, self._case.like, self._case.limit):
+        if kind in NORMS and is_affine_by_channel(torch, paddle, self._case.like, self._case.limit):
             return Hidden("weight-value", told)
-        if _is_pointwise(torch, paddle):
+        if is_pointwise(torch, paddle):
             return Hidden("extra-layer", "does something more to each element of its result, torch does not")
         return None
-
-    def _both(self) -> tuple[Array, Array] | None:
-        """The only output of either side, where their shapes are equal."""
-        if len(self._case.torch) != 1 or len(self._case.paddle) != 1:
-            return None
-        torch, paddle = self._case.torch[0].astype(np.float64), self._case.paddle[0].astype(np.float64)
-        same = torch.shape == paddle.shape and torch.size > 0 and np.isfinite(torch).all() and np.isfinite(paddle).all()
-        return (torch, paddle) if same else None
 
     def _is_linear(self) -> bool:
         """Whether Paddle's call gives f(-2x) - f(0) = -2 (f(x) - f(0))."""
@@ -343,13 +272,6 @@ class _Search:
         factor = float(np.vdot(bare, self._case.paddle[0] - bias)) / power if power else 1.0
         return factor if factor and abs(factor - 1) > 1e-4 and np.isfinite(factor) else None
 
-    def _factor(self, torch: Array, paddle: Array) -> float | None:
-        power = float(np.vdot(torch, torch))
-        factor = float(np.vdot(torch, paddle)) / power if power else 1.0
-        if not np.isfinite(factor) or not factor or abs(factor - 1) < 1e-4:
-            return None
-        return factor if np.abs(paddle - factor * torch).max() <= self._case.limit * max(1.0, abs(factor)) else None
-
     def _rescaled(self, factor: float) -> tuple[Program | None, float | None]:
         draft = Draft(self._case, self._flow)
         steps = draft.program(None)
@@ -367,52 +289,3 @@ def _extras(rank: int) -> Iterator[tuple[str, Spec]]:
         yield "a 3x3 average pooling", Spec("avg_pool2d", window, {})
     for axis in range(1, rank):
         yield f"a softmax over axis {axis}", Spec("softmax", {"axis": axis}, {})
-
-
-def _order(torch: Array, paddle: Array, limit: float) -> list[int] | None:
-    """Which of torch's channels each of Paddle's is, where that is a true permutation."""
-    one, other = (np.moveaxis(values, 1, 0).reshape(values.shape[1], -1) for values in (torch, paddle))
-    keys = [(float(row.sum()), k) for k, row in enumerate(one)]
-    found: list[int] = []
-    for row in other:
-        total = float(row.sum())
-        nearest = sorted(keys, key=lambda key: abs(key[0] - total))[:8]
-        place = next((k for _, k in nearest if k not in found and np.abs(one[k] - row).max() <= limit), None)
-        if place is None:
-            return None
-        found.append(place)
-    return found if found != sorted(found) else None
-
-
-def _scaled_along(torch: Array, paddle: Array, axis: int) -> Array:
-    """torch's output times the number that fits Paddle's best, one for all along `axis`."""
-    power = (torch * torch).sum(axis=axis, keepdims=True)
-    return torch * ((torch * paddle).sum(axis=axis, keepdims=True) / np.where(power > 0, power, 1.0))
-
-
-def _is_affine_by_channel(torch: Array, paddle: Array, call: Call, limit: float) -> bool:
-    """Whether Paddle's output is torch's times a number plus another for each channel; of a layer norm, for each place of its last
-    axes."""
-    shape = call.attributes.get("normalized_shape")
-    inner = len(shape) if isinstance(shape, list) else 1
-    if call.kind in ("layer_norm", "rms_norm"):
-        one, other = (values.reshape(-1, int(np.prod(values.shape[values.ndim - inner :]))).T for values in (torch, paddle))
-    else:
-        one, other = (np.moveaxis(values, 1, 0).reshape(values.shape[1], -1) for values in (torch, paddle))
-    means = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
-    power = ((one - means[0]) ** 2).sum(axis=1, keepdims=True)
-    factor = ((one - means[0]) * (other - means[1])).sum(axis=1, keepdims=True) / np.where(power > 0, power, 1.0)
-    fitted = means[1] + factor * (one - means[0])
-    return bool(np.all(np.abs(fitted - other) <= limit * np.maximum(1.0, 2 * np.abs(factor))))
-
-
-def _is_pointwise(torch: Array, paddle: Array) -> bool:
-    """Whether equal elements of torch's output are equal in Paddle's: in torch's order, Paddle's go up and down but a few times."""
-    order = np.argsort(torch, axis=None, kind="stable")
-    values = paddle.reshape(-1)[order]
-    span = float(values.max() - values.min())
-    return values.size >= _MANY and bool(np.abs(np.diff(values)).sum() <= _TURNS * span) and span > 0
-
-
-def _some(order: Sequence[int]) -> str:
-    return ", ".join(map(str, order[:6])) + (", ..." if len(order) > 6 else "")

@@ -229,6 +229,8 @@ def _exchange_cause(one: Call, other: Call) -> str:
     both = {one.kind, other.kind}
     if both == {"add", "concat"}:
         return "residual"
+    if both <= VIEW_LIKE:
+        return "flatten"
     return "activation" if both <= ACTIVATIONS | _SOFT else "pool-kind" if both <= _POOLS else "layer-kind"
 
 

@@ -59,8 +59,7 @@ class Draft:
 
         Inexpressible where something was not recorded.
         """
-        call = self._case.one if self._case.torch_alone else self._case.like
-        return [self._torch_value(ref, frozenset(without)) for ref in call.inputs]
+        return [self._torch_value(ref, frozenset(without)) for ref in self._case.like.inputs]
 
     def paddle_operands(self, without: Collection[int]) -> list[Ref]:
         """What Paddle's call reads where its calls `without` hand their input on."""

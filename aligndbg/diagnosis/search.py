@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from aligndbg.core.program import Program
 from aligndbg.diagnosis.case import Arrays, Attempt, Case, Flow, gap
-from aligndbg.diagnosis.hidden import Hidden, hidden_cause
+from aligndbg.diagnosis.hidden import hidden_cause
 from aligndbg.diagnosis.items import Item, items_of, program_of
+from aligndbg.diagnosis.patterns import Hidden
 from aligndbg.diagnosis.programs import Draft, Inexpressible, paddle_spec, right_spec
 from aligndbg.diagnosis.shape import hints_of
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.layers import Call, LayerPair
+from aligndbg.core.likeness import does_nothing
 from aligndbg.diagnosis.case import Case
 from aligndbg.diagnosis.catalogue import AttributeDifference
-from aligndbg.diagnosis.hidden import Hidden
 from aligndbg.diagnosis.items import Item
+from aligndbg.diagnosis.patterns import Hidden
 from aligndbg.diagnosis.search import Explanation
 
 _FIXES: Mapping[str, str] = {
@@ -71,6 +72,42 @@ def warning_of(row: LayerPair, difference: AttributeDifference) -> Finding:
         difference.old,
         difference.new,
     )
+
+
+def dropout_warning(row: LayerPair) -> Finding | None:
+    """A Dropout that drops in training, of one side alone: no forward in eval shows it."""
+    if row.torch and row.paddle and row.torch.kind == row.paddle.kind:
+        return None
+    torch, paddle = (call if call is not None and _drops(call) else None for call in (row.torch, row.paddle))
+    if torch is paddle:
+        return None
+    call = row.paddle or torch
+    assert call is not None
+    if torch is not None:
+        what = f"is {row.paddle.type}" if row.paddle else "is missing"
+        message = f"{row.path}: torch's {torch.type} drops {torch.attributes.get('p')} in training, Paddle's {what}"
+        fix = f"nn.Dropout({torch.attributes.get('p')})"
+    else:
+        message = f"{call.path} ({call.type}) drops {call.attributes.get('p')} in training, torch has no Dropout there"
+        fix = f"remove {call.type}"
+    cause = "missing-layer" if torch is not None else "extra-layer"
+    other = row.paddle.path if row.paddle else None
+    return Finding(
+        cause,
+        row.path,
+        other,
+        "paddle",
+        message,
+        fix,
+        Proof(None, None, "attribute"),
+        Status.WARNING,
+        _place(row.paddle) if row.paddle else None,
+    )
+
+
+def _drops(call: Call) -> bool:
+    share = call.attributes.get("p")
+    return call.kind == "dropout" and does_nothing(call) and isinstance(share, (int, float)) and share > 0
 
 
 def swapped(first: Case, calls: Sequence[Call], proof: Proof) -> Finding:

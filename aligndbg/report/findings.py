@@ -56,12 +56,13 @@ class Group:
 
     @property
     def proof(self) -> str:
-        """The largest |d| before the fix and with it; `""` where neither was measured."""
+        """The largest |d| before the fix, where the shapes are equal, and with it; `""` where neither was measured."""
         before, after = (_largest(getattr(finding.evidence, when) for finding in self.members) for when in ("before", "after"))
         if after is None:
             return "" if before is None else f"max|d| {figure(before)}"
-        start = "" if before is None else f"{figure(before)} -> "
-        return f"max|d| {start}{figure(after)} with the fix"
+        if before is None:
+            return f"shapes differ -> max|d| {figure(after)} with the fix"
+        return f"max|d| {figure(before)} -> {figure(after)} with the fix"
 
 
 def grouped(findings: Iterable[Finding]) -> list[Group]:

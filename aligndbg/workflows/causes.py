@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from aligndbg.core.findings import Finding, Status
-from aligndbg.core.layers import LayerPair
+from aligndbg.core.layers import Call, LayerPair
 from aligndbg.diagnosis.catalogue import attribute_differences
 from aligndbg.diagnosis.remedy import Remedy
-from aligndbg.diagnosis.telling import warning_of
+from aligndbg.diagnosis.telling import dropout_warning, warning_of
 from aligndbg.errors import UsageError
 from aligndbg.workflows.diagnose import apply
 from aligndbg.workflows.events import FindingMade
@@ -27,12 +27,12 @@ class Causes:
         self._tell = tell
         self._found: list[Finding] = []
         self._warnings = tuple(warnings_of(layers))
-        self._fixed: set[tuple[str, str]] = set()
+        self._fixed: dict[tuple[str, str], Finding] = {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Causes that were found, then faults without one, then what is set differently and does not show."""
-        told = {key_of(finding) for finding in self._found} | self._fixed
+        told = {key_of(finding) for finding in self._found} | self._fixed.keys()
         order = [Status.FOUND, Status.UNKNOWN]
         return (
             *sorted(self._found, key=lambda finding: order.index(finding.status)),
@@ -49,46 +49,69 @@ class Causes:
             self._found.append(remedy.finding)
             self._tell(FindingMade(remedy.finding))
 
-    def try_out(self, sides: Sides, remedies: Sequence[Remedy], wanted: Sequence[str]) -> Iterator[str]:
-        """Carry out the fixes that are `wanted` in the live model; a sentence for each. UsageError names what was not found."""
-        chosen = [remedy for text in wanted for remedy in _chosen(remedies, text)]
-        for remedy in {id(remedy): remedy for remedy in chosen}.values():
+    def try_out(self, sides: Sides, remedies: Sequence[Remedy], wanted: Sequence[str]) -> tuple[str, ...]:
+        """Carry out the fixes that are `wanted` in the live model; those that these remedies do not have are given back.
+
+        UsageError where they have none of them, or one that cannot be tried.
+        """
+        left = tuple(text for text in wanted if not _chosen(remedies, text))
+        if len(left) == len(wanted) and ALL not in wanted:
+            able = ", ".join(f"{remedy.finding.layer}:{remedy.finding.id}" for remedy in remedies[:6] if remedy.patches)
+            hint = f"expected LAYER:ID or {ALL}; found: {able or 'none that can be tried'}"
+            raise UsageError(f"--what-if: {left[0]!r} is no finding of this run", hint)
+        for remedy in {id(each): each for text in wanted for each in _chosen(remedies, text)}.values():
             finding = remedy.finding
+            if not remedy.patches:
+                raise UsageError(f"--what-if: the fix of {_text(finding)} cannot be tried in the live model", finding.fix)
             apply(sides, remedy.patches)
-            self._fixed.add(key_of(finding))
-            after = "" if finding.evidence.after is None else f", which leaves {figure(finding.evidence.after)} at the layer"
-            yield f"what if: the fix of {finding.layer}:{finding.id} is at work in the live model, its source untouched{after}"
+            self._fixed[key_of(finding)] = finding
+        return tuple(text for text in left if text != ALL)
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The findings whose fixes are at work, as `LAYER:ID`."""
+        return tuple(_text(finding) for finding in self._fixed.values())
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """A sentence for each of them."""
+        return tuple(_tried(finding) for finding in self._fixed.values())
 
 
 def warnings_of(layers: Sequence[LayerPair]) -> Iterator[Finding]:
-    """What both models say differently about their paired layers."""
-    for row in layers:
-        if row.torch and row.paddle and row.match != "ignored" and not _is_half(row, layers):
-            yield from (warning_of(row, difference) for difference in attribute_differences(row.torch, row.paddle))
+    """What both models say differently about their paired layers, and a Dropout that only one of them has."""
+    for before, row in zip((None, *layers), layers, strict=False):
+        if row.match == "ignored":
+            continue
+        if (alone := dropout_warning(row)) is not None:
+            yield alone
+        elif row.torch and row.paddle:
+            torch: Call | None = row.torch
+            if before is not None and before.match == "fused":
+                # One call of one side against two of the other: only halves of one kind can be held against each other.
+                torch = before.torch if before.torch and before.torch.kind == row.paddle.kind else None
+            for difference in attribute_differences(torch, row.paddle) if torch else ():
+                if torch is row.torch or difference.name != "activation":
+                    yield warning_of(row, difference)
 
 
 def key_of(finding: Finding) -> tuple[str, str]:
     return finding.layer, finding.id
 
 
-def _is_half(row: LayerPair, layers: Sequence[LayerPair]) -> bool:
-    """Whether the row is one call of one side against two of the other."""
-    return row.index > 0 and layers[row.index - 1].match == "fused"
-
-
 def _chosen(remedies: Sequence[Remedy], text: str) -> list[Remedy]:
-    able = [remedy for remedy in remedies if remedy.patches]
     if text == ALL:
-        return able
+        return [remedy for remedy in remedies if remedy.patches]
     layer, _, cause = text.rpartition(":")
-    found = [
-        remedy
-        for remedy in remedies
-        if (layer, cause) in {key_of(remedy.finding), (remedy.finding.paddle_layer, remedy.finding.id)}
+    return [
+        remedy for remedy in remedies if remedy.finding.id == cause and layer in (remedy.finding.layer, remedy.finding.paddle_layer)
     ]
-    if not found:
-        names = ", ".join(f"{remedy.finding.layer}:{remedy.finding.id}" for remedy in able[:6]) or "none that can be tried"
-        raise UsageError(f"--what-if: {text!r} is no finding of this run", f"expected LAYER:ID or {ALL}; found: {names}")
-    if not any(remedy.patches for remedy in found):
-        raise UsageError(f"--what-if: the fix of {text} cannot be tried in the live model", found[0].finding.fix)
-    return [remedy for remedy in found if remedy.patches]
+
+
+def _text(finding: Finding) -> str:
+    return f"{finding.layer}:{finding.id}"
+
+
+def _tried(finding: Finding) -> str:
+    after = "" if finding.evidence.after is None else f", which leaves {figure(finding.evidence.after)} at the layer"
+    return f"what if: the fix of {_text(finding)} is at work in the live model, its source untouched{after}"

@@ -163,39 +163,45 @@ def _torch_calls(case: Case, flow: Flow) -> Iterator[Call]:
 
 
 def _solve(sides: Sides, layers: Sequence[LayerPair], cases: Sequence[Case], flow: Flow, inputs: Arrays) -> list[Solved]:
-    outputs = _record(sides, layers, cases, flow, inputs)
+    outputs, failure = _record(sides, layers, cases, flow, inputs)
     attempt = _Child(sides.paddle)
-    try:
-        found = []
-        for case in cases:
-            torch, paddle = outputs[case.end.index]
-            known = replace(case, torch=torch, paddle=paddle)
-            try:
-                explanation = explain(known, flow, attempt)
-            except ChildDied as error:
-                explanation = Explanation(hints=(f"causes could not be tried: {error.message}",))
-            found.append(Solved(known, explanation))
-        return found
-    finally:
-        if not sides.paddle.failed:
-            sides.paddle.send(wire.Record())
+    found = []
+    for case in cases:
+        if case.end.index not in outputs:
+            found.append(Solved(case, Explanation(hints=(f"not looked into: {failure}",))))
+            continue
+        torch, paddle = outputs[case.end.index]
+        known = replace(case, torch=torch, paddle=paddle)
+        try:
+            explanation = explain(known, flow, attempt)
+        except ChildDied as error:
+            explanation = Explanation(hints=(f"causes could not be tried: {error.message}",))
+        found.append(Solved(known, explanation))
+    if not sides.paddle.dead:
+        sides.paddle.send(wire.Record())
+    return found
 
 
 def _record(
     sides: Sides, layers: Sequence[LayerPair], cases: Sequence[Case], flow: Flow, inputs: Arrays
-) -> dict[int, tuple[Outputs, Outputs]]:
-    """One forward under teacher forcing that keeps what the cases' programs read; both sides' outputs at their ends, by row."""
+) -> tuple[dict[int, tuple[Outputs, Outputs]], str]:
+    """One forward under teacher forcing that keeps what the cases' programs read; both sides' outputs at their ends, by row.
+
+    A forward that ends early, because shapes do not fit any more, has kept what came before: the second value says what ended it.
+    """
     ends = {case.end.index for case in cases}
     found: dict[int, tuple[Outputs, Outputs]] = {}
 
     def on_row(index: int, outputs: Mapping[str, Arrays]) -> None:
-        if index in ends:
+        if index in ends and outputs.keys() >= {"torch", "paddle"}:
             found[index] = _copies(outputs["torch"]), _copies(outputs["paddle"])
 
     sides.paddle.send(wire.Record(tuple(sorted(set().union(*(_read(case, flow) for case in cases))))))
-    meeting = Meeting({child.side: child for child in sides.both}, compared_rows(layers), on_row, forced="paddle")
+    children = {child.side: child for child in sides.both}
+    meeting = Meeting(children, compared_rows(layers), on_row, forced="paddle", optional=frozenset({"paddle"}))
     meeting.run(inputs)
-    return found
+    failure = meeting.failures.get("paddle")
+    return found, failure.message if failure else ""
 
 
 def _read(case: Case, flow: Flow) -> set[int]:

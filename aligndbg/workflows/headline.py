@@ -21,9 +21,12 @@ def headline(
     output: OutputReport | None = None,
     error: str = "",
     findings: Sequence[Finding] = (),
+    fixes: int = 0,
 ) -> str:
     """One line without its end. `error` is the message of a run that came to no comparison. The first mismatching layer is named
-    with its cause, where that is found."""
+    with its cause, where that is found. `fixes` is how many were at work in the live model."""
+    if fixes:
+        pair = f"{pair} with {fixes} {'fix' if fixes == 1 else 'fixes'} tried out"
     match verdict:
         case "aligned":
             return f"{pair}: aligned — {', '.join((agreement(layers), *_alone(layers), *_result(output)))}"

@@ -141,13 +141,17 @@ class _Run:
             prepared = prepare(pair, sides, made[0][0], self._device, self._tell, self._stop)
             causes = Causes(prepared.layers, self._tell)
             keeper = Keeper(self._writer, prepared.layers)
-            if self._what_if:
-                measured = self._measure(sides, prepared, [inputs for inputs, _ in made], keeper)
-                self._notices.clear()
-                for words in causes.try_out(sides, measured.remedies, self._what_if):
-                    self._tell(Notice("info", words))
+            every = [inputs for inputs, _ in made]
+            wanted = self._what_if
+            while wanted:
+                # A fix may bring a fault to light that the next one is for.
+                found = self._measure(sides, prepared, every, keeper).remedies
+                wanted = causes.try_out(sides, found, wanted)
+            self._notices = self._notices if not self._what_if else list(causes.tried)
+            for words in causes.tried:
+                self._tell_on(Notice("info", words))
             causes.warn()
-            measured = self._measure(sides, prepared, [inputs for inputs, _ in made], keeper)
+            measured = self._measure(sides, prepared, every, keeper)
             causes.tell(measured.remedies)
             for side, seconds in measured.compared[0].comparison.seconds.items():
                 self._tell(SideProgress(side, "done", f"{seconds:.2f} s"))
@@ -164,6 +168,7 @@ class _Run:
             environment=environment,
             input_text="; ".join(dict.fromkeys(text for _, text in made)),
             findings=causes.findings,
+            what_if=causes.fixed,
             notices=self._notices,
             total_s=time.perf_counter() - started,
             session=shown_path(self._writer.path),

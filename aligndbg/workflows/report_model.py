@@ -112,7 +112,8 @@ class Timing:
 class Report:
     """The whole run. `verdict` is `aligned`, `mismatch`, `cannot-pair` or `error`.
 
-    `first_born` and `first_mismatch` are torch's paths, Paddle's where torch has none.
+    `first_born` and `first_mismatch` are torch's paths, Paddle's where torch has none. `what_if` are the findings, `LAYER:ID`,
+    whose fixes were at work in the live model: all else is said of the model with them.
     """
 
     aligndbg: str
@@ -132,6 +133,7 @@ class Report:
     layers: tuple[LayerReport, ...] = ()
     unpaired: Unpaired = Unpaired()
     findings: tuple[Finding, ...] = ()
+    what_if: tuple[str, ...] = ()
     gradients: None = None
     notices: tuple[str, ...] = ()
     error: Mapping[str, str] | None = None

@@ -155,7 +155,7 @@ def test_shapes_that_differ_on_a_batch_only(project: Project) -> None:
     flatten = report["layers"][1]
     assert (flatten["torch_shape"], flatten["paddle_shape"]) == ([4, 6], [1, 24])
     assert report["output"]["max_abs"] is None
-    assert "breaks first at flatten (shape 4x6 in torch, 1x24 in Paddle)" in report["headline"]
+    assert "breaks first at flatten (flatten, shape 4x6 in torch, 1x24 in Paddle)" in report["headline"]
     assert project.report("mixes", "--shape", "1,6")["verdict"] == "aligned"
 
 

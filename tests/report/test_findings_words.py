@@ -82,7 +82,7 @@ def test_without_an_argument_the_sentence_tells_what_is_the_same() -> None:
     ("proofs", "said"),
     [
         ([(0.71, 0.0)], "max|d| 0.71 -> 0 with the fix"),
-        ([(None, 1.2e-8)], "max|d| 1.2e-08 with the fix"),
+        ([(None, 1.2e-8)], "shapes differ -> max|d| 1.2e-08 with the fix"),
         ([(0.71, None)], "max|d| 0.71"),
         ([(None, None)], ""),
         ([(0.5, 1e-8), (0.71, 0.0), (None, None)], "max|d| 0.71 -> 1.0e-08 with the fix"),
