@@ -50,6 +50,13 @@ class AttributeDifference:
     old: str
     new: str
 
+    @property
+    def told(self) -> str:
+        """The difference in words that follow the name of Paddle's layer."""
+        if self.old:
+            return f"has {self.old}, torch's has {self.new}"
+        return f"has {self.name} {self.paddle}, torch's has {self.torch}"
+
 
 @cache
 def rows_of(kind: str) -> tuple[Row, ...]:

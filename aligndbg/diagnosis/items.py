@@ -119,7 +119,7 @@ def _attribute(case: Case, difference: AttributeDifference) -> Item:
         difference.new,
         frozenset({difference.name}),
         roles,
-        told=f"has {difference.old}, torch's has {difference.new}" if difference.old else "",
+        told=difference.told,
     )
 
 

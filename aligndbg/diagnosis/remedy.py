@@ -66,8 +66,11 @@ def _joined(one: Solved, other: Solved) -> Finding | None:
     if len(mine) == len(yours) == 1 and mine[0].rewired and yours[0].rewired:
         return _rewired(one.case, other.case, mine[0], yours[0], proof)
     if _is_moved(mine, yours, apart):
-        extra, place = (yours, one) if yours[0].bypassed >= 0 else (mine, other)
-        calls = sorted((extra[-1].call, place.case.other), key=lambda call: call.index)
+        there, lacking = (other, one) if yours[0].bypassed >= 0 else (one, other)
+        extra = there.explanation.items[-1].call
+        # What Paddle runs too early passes the end of its own region in torch; what it runs too late, that of the other.
+        passed = there.case.other if extra.index < lacking.case.other.index else lacking.case.other
+        calls = sorted((extra, passed), key=lambda call: call.index)
         return swapped(one.case, calls, proof)
     if len(mine) == len(yours) == 1 and apart <= _NEAR:
         (first,), (second,) = sorted((mine, yours), key=lambda items: items[0].inserted)
@@ -103,7 +106,11 @@ def _is_moved(mine: Sequence[Item], yours: Sequence[Item], apart: int) -> bool:
 
 
 def _both_patches(one: Solved, other: Solved, flow: Flow) -> tuple[Patch, ...]:
-    if one.explanation.items[0].cause == other.explanation.items[0].cause == "op-order" and one.explanation.items[0].rewired:
+    mine, yours = one.explanation.items, other.explanation.items
+    if one.case.end.index == other.case.end.index:
+        # One call has one program in its place.
+        return _patches(one if mine and mine[0].laid else other, flow)
+    if mine[0].cause == yours[0].cause == "op-order" and mine[0].rewired:
         return _exchanged(one.case, other.case)
     halves = _patches(one, flow), _patches(other, flow)
     return halves[0] + halves[1] if all(halves) else ()

@@ -52,9 +52,7 @@ def warning_of(row: LayerPair, difference: AttributeDifference) -> Finding:
     """Two layers that are set differently, before any number is known."""
     assert row.paddle is not None
     call = row.paddle
-    message = (
-        f"{call.path} ({call.type}) has {difference.old or difference.paddle}, torch's has {difference.new or difference.torch}"
-    )
+    message = f"{call.path} ({call.type}) {difference.told}"
     if not difference.shows:
         message += ": no forward in eval shows it"
     source = _place(call)
