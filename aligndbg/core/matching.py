@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 from aligndbg.core.alignment import Step, align, join_pins, pin, repaired
 from aligndbg.core.dataflow import surroundings
+from aligndbg.core.gaps import slid
 from aligndbg.core.kinds import WEIGHTED
 from aligndbg.core.layers import Call, LayerPair, Trace
 from aligndbg.core.likeness import alike, differences, does_nothing, equivalent, is_weighted, same_weights
@@ -41,7 +42,7 @@ def match(
     around = surroundings(torch.calls, paddle.calls)
     steps = align(pin(score(torch.calls, paddle.calls, around), pins))
     steps = join_pins(steps, pins)
-    steps = repaired(torch.calls, paddle.calls, steps, around)
+    steps = slid(torch.calls, paddle.calls, repaired(torch.calls, paddle.calls, steps, around))
     _check(torch.calls, paddle.calls, steps)
     places = [
         _Place(

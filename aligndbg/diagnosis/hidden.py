@@ -171,6 +171,8 @@ class _Search:
         """Paddle's output is torch's times a number."""
         if (both := single(self._case)) is None or (factor := factor_of(*both, self._case.limit)) is None:
             return None
+        if "weight" in self._spec.params and abs(factor + 1) < 1e-6:
+            return Hidden("weight-value", "computes with a weight of the wrong sign")
         program, after = (None, None) if mended else self._rescaled(factor)
         return Hidden("scale", f"gives {factor:.6g} times what torch gives", f"* {factor:.6g}", "", program, after)
 

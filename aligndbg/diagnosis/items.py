@@ -105,9 +105,21 @@ def _items(case: Case, flow: Flow) -> Iterator[Item]:
                 continue
             if difference.shows and difference.cause not in ("bias-missing", "bias-extra", "affine"):
                 yield _attribute(case, difference)
+    if case.like.kind == case.other.kind == "reshape" and (shape := _shape(case)) is not None:
+        yield shape
     yield from _alone(case)
     if wiring and not regrouped:
         yield wiring
+
+
+def _shape(case: Case) -> Item | None:
+    """That a reshape makes another shape than torch's: heads of attention, groups of channels, or what it is."""
+    one, other = (list(call.output.shape) for call in (case.like, case.other))
+    if one == other or "shape" not in case.like.attributes:
+        return None
+    cause = {4: "heads", 5: "groups"}.get(len(one), "flatten") if len(one) > len(case.like.inputs[0].spec.shape) else "flatten"
+    told = f"makes {other}, torch's makes {one}"
+    return Item(cause, case.other, f"shape={other}", f"shape={one}", frozenset({"shape"}), told=told)
 
 
 def _attribute(case: Case, difference: AttributeDifference) -> Item:
@@ -196,7 +208,7 @@ def missing_cause(call: Call, moved: bool = False) -> str:
     """The id for a torch call that Paddle lacks; `moved` where Paddle has its like elsewhere."""
     if moved:
         return "op-order"
-    if call.kind in ACTIVATIONS:
+    if call.kind in ACTIVATIONS | _SOFT:
         return "activation-missing"
     if call.kind in ("add", "subtract") and len(call.inputs) == 2:
         return "residual"

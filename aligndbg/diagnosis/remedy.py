@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aligndbg.core.findings import Finding, Proof
 from aligndbg.core.program import Patch, Ref
 from aligndbg.diagnosis.case import Case, Flow
-from aligndbg.diagnosis.items import Item, program_of
+from aligndbg.diagnosis.items import Item, extra_cause, program_of
 from aligndbg.diagnosis.programs import Draft, Inexpressible, right_spec
 from aligndbg.diagnosis.search import Explanation
 from aligndbg.diagnosis.telling import exchanged, findings_of, misread, swapped
@@ -45,7 +45,7 @@ def remedies(solved: Sequence[Solved], flow: Flow) -> tuple[Remedy, ...]:
         if place in taken:
             continue
         for partner in range(place + 1, len(solved)):
-            if partner not in taken and (finding := _joined(one, solved[partner])) is not None:
+            if partner not in taken and (finding := _joined(one, solved[partner], flow)) is not None:
                 taken.add(partner)
                 found.append(Remedy(finding, _both_patches(one, solved[partner], flow)))
                 break
@@ -55,7 +55,7 @@ def remedies(solved: Sequence[Solved], flow: Flow) -> tuple[Remedy, ...]:
     return tuple(found)
 
 
-def _joined(one: Solved, other: Solved) -> Finding | None:
+def _joined(one: Solved, other: Solved, flow: Flow) -> Finding | None:
     """What two faults are together: two calls in the wrong order, or one that stands for another. None where they are two."""
     mine, yours = one.explanation.items, other.explanation.items
     apart = abs(one.case.born.index - other.case.born.index)
@@ -74,9 +74,21 @@ def _joined(one: Solved, other: Solved) -> Finding | None:
         return swapped(one.case, calls, proof)
     if len(mine) == len(yours) == 1 and apart <= _NEAR:
         (first,), (second,) = sorted((mine, yours), key=lambda items: items[0].inserted)
-        if first.cause == "activation-extra" and second.cause == "activation-missing" and first.attributes:
-            return exchanged(one.case, first, second, proof)
+        if first.cause == "activation-extra" and first.attributes:
+            return _activated(one, other, first, second, proof, flow)
     return None
+
+
+def _activated(one: Solved, other: Solved, first: Item, second: Item, proof: Proof, flow: Flow) -> Finding | None:
+    """A layer that applies an activation which torch's does not: in place of the one that follows torch's, or beside it."""
+    if second.inserted >= 0 and second.bypassed < 0 and second.cause == "activation-missing":
+        return exchanged(one.case, first, second, proof)
+    stands_for = flow.torch[second.inserted] if second.inserted >= 0 else other.case.one if second.whole else None
+    if stands_for is None or f"'{stands_for.kind}'" not in first.old:
+        return None
+    # The layer applies torch's activation itself, and what stands in its place is one call too many.
+    extra = Item(extra_cause(second.call), second.call, bypassed=second.call.index)
+    return findings_of(other.case, replace(other.explanation, items=(extra,)))[0]
 
 
 def _rewired(one: Case, other: Case, mine: Item, yours: Item, proof: Proof) -> Finding | None:

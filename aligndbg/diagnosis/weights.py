@@ -68,6 +68,10 @@ def _rearranged(weight: Array) -> Iterator[tuple[str, Array]]:
     for axis in range(min(weight.ndim, 2)):
         if weight.shape[axis] > 1:
             yield f"reversed along axis {axis}", np.ascontiguousarray(np.flip(weight, axis))
+        if weight.shape[axis] > 2:
+            for shift in (1, -1):
+                yield f"rolled by {shift} along axis {axis}", np.roll(weight, shift, axis)
+            yield from _interleaved(weight, axis)
     for axis, parts in itertools.product(range(min(weight.ndim, 2)), (2, 3, 4)):
         if weight.shape[axis] % parts == 0 and weight.shape[axis] > parts:
             for order in list(itertools.permutations(range(parts)))[1:]:
@@ -76,6 +80,16 @@ def _rearranged(weight: Array) -> Iterator[tuple[str, Array]]:
                     f"with its {parts} parts along axis {axis} in the order {list(order)}",
                     np.concatenate([pieces[k] for k in order], axis),
                 )
+
+
+def _interleaved(weight: Array, axis: int) -> Iterator[tuple[str, Array]]:
+    """One of each part in turn, and the same undone: what a shuffle in groups makes of channels."""
+    size = weight.shape[axis]
+    order = np.arange(size)
+    for parts in (2, 3, 4, 8):
+        if size % parts == 0 and size > parts:
+            yield f"interleaved in {parts} along axis {axis}", np.take(weight, order.reshape(parts, -1).T.reshape(-1), axis)
+            yield f"interleaved in {size // parts} along axis {axis}", np.take(weight, order.reshape(-1, parts).T.reshape(-1), axis)
 
 
 def same(one: Array, other: Array) -> bool:

@@ -190,7 +190,8 @@ class Tracer:
     def _ref(self, tensor: Any) -> TensorRef:
         made = self._made.get(id(tensor))
         if made is not None and made[0]() is tensor:
-            return TensorRef(made[1], made[2], self._spec_of(tensor))
+            # An op in place may have changed the tensor by now.
+            return TensorRef(made[1], made[2], self._calls[made[1]].outputs[made[2]])
         return TensorRef(MODEL_INPUT, 0, self._spec_of(tensor))
 
 
