@@ -34,6 +34,13 @@ class InPlaceShape(nn.Layer):
         return y + 1
 
 
+class InPlaceCast(nn.Layer):
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        y = x * 2
+        y.cast_("int32")
+        return y + 1
+
+
 class Squared(nn.Layer):
     """One tensor in both places of an op."""
 

@@ -12,10 +12,12 @@ from child_calls import ask, attempt, build, patch, record, run, state
 from numpy.typing import NDArray
 
 from aligndbg.core.layers import Call, Trace
+from aligndbg.core.likeness import narrows
 from aligndbg.core.program import OWN, Param, Program, Ref, Step
 from aligndbg.errors import AligndbgError
 from aligndbg.frameworks import wire
-from aligndbg.frameworks.client import Child
+from aligndbg.frameworks.channel import Lease
+from aligndbg.frameworks.client import Child, listen
 
 pytestmark = pytest.mark.frameworks
 FILE = "recorded_paddle.py"
@@ -226,10 +228,55 @@ def test_an_op_in_place_that_changes_the_shape(paddle_child: Child) -> None:
     value = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     trace, outputs = record(paddle_child, value, (0, 1, 2))
     assert [call.output.shape for call in trace.calls] == [(2, 3, 2), (2, 6), (2, 6)]
+    assert [call.inputs[0].spec.shape for call in trace.calls] == [(2, 3, 2), (2, 3, 2), (2, 6)]
     assert equal(done(paddle_child, own(1)), outputs[1])
     patch(paddle_child, 1, Program((Step(OWN, call=1), Step("multiply", (Ref("step", 0),), {"other": 2.0}))))
     assert equal(run(paddle_child, value)[2], [value.reshape(2, 6) * 4 + 1])
     patch(paddle_child, 1, NOTHING)
+
+
+def test_an_op_in_place_that_narrows_is_seen_to(paddle_child: Child) -> None:
+    build(paddle_child, "InPlaceCast", FILE)
+    trace, outputs = record(paddle_child, X, (0, 1, 2))
+    cast = trace.calls[1]
+    assert cast.kind == "cast" and narrows(cast)
+    assert (cast.inputs[0].spec.dtype, cast.output.dtype) == ("float32", "int32")
+    assert equal(done(paddle_child, own(1)), outputs[1]) and outputs[1][0].dtype == np.int32
+    operand = Program((Step("identity", (Ref("operand", 1),)),))
+    assert equal(done(paddle_child, operand), [X * 2])
+
+
+@pytest.mark.parametrize("side", ["torch", "paddle"])
+def test_what_is_given_for_an_op_in_place_has_its_reader(request: pytest.FixtureRequest, side: str) -> None:
+    child = request.getfixturevalue(f"{side}_child")
+    build(child, "InPlace")
+    trace, captured, results = forced(child, np.ones((1, 3, 4, 4), np.float32), (1, 2, 3))
+    assert [ref.producer for call in trace.calls for ref in call.inputs[:1]] == [-1, 0, 1, 2, 3]
+    # Each captured output was doubled, and what reads it worked on that.
+    assert np.array_equal(captured[2], captured[1] * 2 + 1)
+    assert np.array_equal(captured[3][:, 1:], captured[2][:, 1:] * 2) and (captured[3][:, 0] == 5).all()
+    assert np.array_equal(results, captured[3] * 4)
+
+
+def forced(child: Child, value: NDArray[Any], wanted: tuple[int, ...]) -> tuple[Trace, dict[int, NDArray[Any]], NDArray[Any]]:
+    """One forward that goes on with twice what each wanted call gave; the trace, what those calls gave, and the result."""
+    captured: dict[int, NDArray[Any]] = {}
+    found: list[tuple[Trace, NDArray[Any]]] = []
+
+    def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
+        (array,) = (np.array(lease.array) for lease in leases)
+        leases[0].release()
+        if isinstance(message, wire.Captured):
+            captured[message.index] = array
+            child.send(wire.Forced(), [array * 2])
+        if isinstance(message, wire.Traced):
+            found.append((message.trace, array))
+        return isinstance(message, wire.Traced)
+
+    child.send(wire.Run(wanted, forced=True), [value])
+    listen([child], on_message, 120)
+    trace, result = found[0]
+    return trace, captured, result
 
 
 def test_what_the_models_hooks_do_is_part_of_the_layer(paddle_child: Child) -> None:
