@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PAIR ?= squeezenet1_0
 BIN := .venv/bin
 
-.PHONY: run test lint bench screenshot clean
+.PHONY: run test lint bench bench-faults screenshot clean
 
 run: .venv/ready
 	@$(BIN)/aligndbg $(PAIR)
@@ -19,6 +19,12 @@ lint: .venv/ready
 
 bench: .venv/ready
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit; done
+
+# Plants FAULTS faults, COUNT in each model, and prints how many were located and named.
+FAULTS ?= 325
+COUNT ?= 1
+bench-faults: .venv/ready
+	@$(BIN)/python tests/faults/bench.py --faults $(FAULTS) --count $(COUNT)
 
 screenshot: .venv/ready
 	@$(BIN)/python docs/screenshot.py
