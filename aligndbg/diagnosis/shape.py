@@ -17,7 +17,7 @@ _FEW = 4
 def hints_of(torch: Arrays, paddle: Arrays) -> tuple[str, ...]:
     """Sentences on how Paddle's outputs differ from torch's, on the same inputs."""
     if len(torch) != len(paddle):
-        return (f"torch gives {len(torch)} results, Paddle {len(paddle)}",)
+        return (f"torch gives {len(torch)} result{'s' * (len(torch) != 1)}, Paddle {len(paddle)}",)
     for one, other in zip(torch, paddle, strict=True):
         if one.shape != other.shape:
             return (f"the result is {list(other.shape)}, torch's is {list(one.shape)}",)
@@ -54,13 +54,9 @@ def _hints(one: Array, other: Array) -> Iterator[str]:
             yield "only negative values are wrong, and Paddle's are zero there: look for an activation too many"
         elif (one[wrong] <= 0).all() and (one > 0).any():
             yield "only where torch's result is not positive: look at the activation"
-    if (
-        one.ndim
-        and one.shape[0] > 1
-        and (samples := [k for k in range(one.shape[0]) if wrong[k].any()])
-        and len(samples) < one.shape[0]
-    ):
-        yield f"only in the samples {_some(samples)}"
+    samples = [k for k, sample in enumerate(wrong) if sample.any()] if wrong.ndim else []
+    if samples and len(samples) < len(wrong):
+        yield f"only in {'sample' if len(samples) == 1 else 'the samples'} {_some(samples)}"
     if np.allclose(np.sort(one, axis=None), np.sort(other, axis=None), rtol=0, atol=_EXACT * scale):
         yield "both results hold the same values in another order"
 

@@ -147,6 +147,27 @@ def test_a_patch_that_reads_what_runs_later_is_dropped() -> None:
     assert [patch.call for patch in remedy.patches] == [2]
 
 
+def test_two_calls_of_two_operands_that_read_each_other_were_handed_them_in_another_order() -> None:
+    port = Port()
+    port.add("sigmoid", "left", reads=["input"])
+    port.add("conv2d", "right", reads=["input"])
+    port.add("matmul", "one", ["torch"], reads=["left", "right"])
+    port.add("matmul", "two", ["torch"], reads=["one", "right"])
+    port.add("matmul", "two_p", ["paddle"], reads=["left", "right"])
+    port.add("matmul", "one_p", ["paddle"], reads=["two_p", "right"])
+    port.cross("one", "one_p")
+    port.cross("two", "two_p")
+    (remedy,) = port.remedies(port.solved(port.case("one")), port.solved(port.case("two")))
+    assert told((remedy,)) == [
+        (
+            "input-order",
+            "two_p (matmul) and one_p (matmul) read each other's inputs: they are handed over in another order than in torch",
+        )
+    ]
+    # The first of them would need what the second has not computed yet.
+    assert remedy.patches == ()
+
+
 def crossed(kinds: tuple[str, str]) -> Port:
     port = Port()
     port.add("conv2d", "conv")

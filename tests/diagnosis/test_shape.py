@@ -61,7 +61,7 @@ def test_an_error_everywhere_is_told_by_its_form(paddle: Array, said: tuple[str,
         (np.s_[:, 3], ["only channel 3 of 6", "16.7% of the elements are wrong"]),
         (np.s_[:, [1, 4]], ["only the channels 1, 4 of 6", "33.3% of the elements are wrong"]),
         (np.s_[:, :5], ["only the channels 0, 1, 2, 3, ... of 6", "83.3% of the elements are wrong"]),
-        (np.s_[1], ["50.0% of the elements are wrong", "only in the samples 1"]),
+        (np.s_[1], ["50.0% of the elements are wrong", "only in sample 1"]),
         (
             np.s_[..., BORDER],
             [
@@ -119,7 +119,8 @@ def test_activations_are_known_by_the_sign_of_what_is_wrong() -> None:
 
 
 def test_shapes_and_numbers_of_results() -> None:
-    assert hints_of([TORCH], [TORCH, TORCH]) == ("torch gives 1 results, Paddle 2",)
+    assert hints_of([TORCH], [TORCH, TORCH]) == ("torch gives 1 result, Paddle 2",)
+    assert hints_of([TORCH, TORCH], [TORCH]) == ("torch gives 2 results, Paddle 1",)
     assert hints(TORCH[:1]) == ("the result is [1, 6, 9, 9], torch's is [2, 6, 9, 9]",)
     assert hints(TORCH.copy()) == ()
     assert hints_of([], []) == ()
@@ -187,8 +188,8 @@ def test_no_hint_is_untrue(pair: tuple[Array, Array]) -> None:
         elif hint.startswith(("only channel", "only the channels")) and "..." not in hint:
             named = [int(word) for word in hint.split("channel")[1].lstrip("s ").partition(" of")[0].split(", ")]
             assert not np.delete(wrong, named, axis=1).any() and all(wrong[:, k].any() for k in named)
-        elif "samples" in hint and "..." not in hint:
-            named = [int(word) for word in hint.removeprefix("only in the samples ").split(", ")]
+        elif "sample" in hint and "..." not in hint:
+            named = [int(word) for word in hint.partition("sample")[2].lstrip("s ").split(", ")]
             assert not np.delete(wrong, named, axis=0).any() and all(wrong[k].any() for k in named)
         elif "same values" in hint:
             assert np.allclose(np.sort(torch, axis=None), np.sort(paddle, axis=None), atol=1e-3 * scale, rtol=0)

@@ -67,6 +67,28 @@ class Scaled(nn.Conv2D):
         return super().forward(x * 2) + 1
 
 
+KEPT = nn.Conv2D.forward
+"""The class's forward as a model may have kept it."""
+
+
+class Twice(Scaled):
+    """A forward of the model's own around another one."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return F.tanh(super().forward(x))
+
+
+class Kept(nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = Twice(3, 4, 1)
+        self.second = with_forward(nn.Conv2D(4, 4, 1), lambda own: lambda x: KEPT(self.second, x).abs())
+        self.second.register_forward_post_hook(lambda layer, args, result: result + 1)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.second(self.first(x))
+
+
 def with_forward(layer: nn.Layer, made: Callable[[Callable[..., paddle.Tensor]], Callable[..., paddle.Tensor]]) -> nn.Layer:
     layer.forward = made(layer.forward)
     return layer

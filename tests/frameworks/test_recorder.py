@@ -334,6 +334,27 @@ def test_layers_inside_forwards_of_the_models_own(paddle_child: Child) -> None:
     patch(paddle_child, 3, NOTHING)
 
 
+def test_forwards_around_forwards_and_one_that_was_kept(paddle_child: Child) -> None:
+    build(paddle_child, "Kept", FILE)
+    trace, outputs = record(paddle_child, X, tuple(range(7)))
+    assert [(call.path, call.kind) for call in trace.calls] == [
+        ("first.mul", "multiply"),
+        ("first", "conv2d"),
+        ("first.add", "add"),
+        ("first.tanh", "tanh"),
+        ("second", "conv2d"),
+        ("second.abs", "abs"),
+        # The hook of a layer whose forward is the model's own is the model's own code, too.
+        ("second.add", "add"),
+    ]
+    assert [[param.name for param in call.params] for call in trace.calls if call.kind == "conv2d"] == [
+        ["first.weight", "first.bias"],
+        ["second.weight", "second.bias"],
+    ]
+    for call in trace.calls:
+        assert equal(done(paddle_child, own(call.index)), outputs[call.index]), call.path
+
+
 def test_layers_know_the_line_that_makes_them(chain: Recorded, paddle_child: Child) -> None:
     _, trace, _ = chain
     lines = {call.path: line_of(call) for call in trace.calls if call.constructed}
