@@ -95,14 +95,17 @@ class Recorder:
             return
         copies: dict[int, list[Any]] = {}
 
+        def copied(tensor: Any) -> Any:
+            return tensor if self._is_parameter(tensor) else self._engine.copy(tensor)
+
         def kept(tensor: Any) -> Any:
             # A copy for each place that a tensor stands in: one may be exchanged without the other.
-            copy = tensor if self._is_parameter(tensor) else self._engine.copy(tensor)
-            copies.setdefault(id(tensor), []).append(copy)
-            return copy
+            copies.setdefault(id(tensor), []).append(copied(tensor))
+            return copies[id(tensor)][-1]
 
         args, kwargs = mapped((args, dict(kwargs)), kept, self._engine.is_tensor)
-        inputs = tuple(copies[id(tensor)].pop(0) for tensor in operands)
+        # A tensor in a mapping that cannot be written to has no copy among the arguments.
+        inputs = tuple(copies[id(tensor)].pop(0) if copies.get(id(tensor)) else copied(tensor) for tensor in operands)
         self._kept[index] = Recorded(function, args, kwargs, inputs, {param.role: param.name for param in params})
 
     def patched(self, index: int, result: Any) -> Any:

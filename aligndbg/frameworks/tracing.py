@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -221,8 +222,12 @@ def mapped(value: Any, function: Callable[[Any], Any], is_tensor: Callable[[Any]
     """`value` with `function` of each of its tensors in their places, in the order of `named_tensors`."""
     if is_tensor(value):
         return function(value)
-    if isinstance(value, dict):
-        return type(value)((key, mapped(item, function, is_tensor)) for key, item in value.items())
+    if isinstance(value, MutableMapping):
+        # Not made from pairs: a defaultdict takes something else first.
+        made = copy.copy(value)
+        for key, item in value.items():
+            made[key] = mapped(item, function, is_tensor)
+        return made
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(mapped(item, function, is_tensor) for item in value))
     if isinstance(value, (list, tuple)):
