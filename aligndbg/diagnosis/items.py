@@ -274,7 +274,8 @@ def _wiring(case: Case, flow: Flow) -> Item | None:
     if wanted == own or (sorted(map(str, wanted)) == sorted(map(str, own)) and other.kind in _COMMUTE):
         return None
     if sorted(map(str, wanted)) == sorted(map(str, own)):
-        return Item("input-order", other, rewired=True, told="reads the same tensors in another order than torch's")
+        told = f"reads {_sources(other, flow.paddle)}, torch's reads {_sources(one, flow.torch)}"
+        return Item("input-order", other, rewired=True, told=told)
     makers = [(ref.producer, ref.output) for ref in other.inputs]
     for ref in wanted:
         if ref.of == "output" and any(ref.index == maker and ref.place != output for maker, output in makers):
