@@ -86,6 +86,13 @@ class Score:
     misses: list[str] = field(default_factory=list)
 
 
+class Scores(dict[str, Score]):
+    """By id; one that is asked for the first time is empty."""
+
+    def __missing__(self, key: str) -> Score:
+        return self.setdefault(key, Score())
+
+
 class Nothing:
     """Keeps no tensors."""
 
@@ -242,13 +249,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="one line for each model")
     given = parser.parse_args()
     wanted = given.architecture or list(ARCHITECTURES)
-    scores: dict[str, Score] = {}
-
-    class Filled(dict[str, Score]):
-        def __missing__(self, key: str) -> Score:
-            return self.setdefault(key, Score())
-
-    scores = Filled()
+    scores = Scores()
     skipped: Counter[str] = Counter()
     seconds = []
     started = time.perf_counter()
