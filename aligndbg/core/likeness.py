@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from aligndbg.core.attributes import equal, normal_of
 from aligndbg.core.kinds import EQUIVALENT, HARMLESS_IN_EVAL, KEEPS_WHEN_SAME_SHAPE, OPERAND_ROLES, WEIGHTED
 from aligndbg.core.layers import Call, ParamSpec
 
@@ -40,10 +41,12 @@ def differences(torch: Call, paddle: Call) -> tuple[str, ...]:
         mine, others = set(weights_of(torch).roles), set(weights_of(paddle).roles)
         sides = ((mine - others, "torch"), (others - mine, "Paddle"))
         found.append("; ".join(f"only {side} has {' and '.join(sorted(roles))}" for roles, side in sides if roles))
-    shared = sorted(torch.attributes.keys() & paddle.attributes.keys())
-    unequal = [name for name in shared if torch.attributes[name] != paddle.attributes[name]]
+    mine, others = normal_of(torch), normal_of(paddle)
+    unequal = [
+        name for name in sorted(torch.attributes.keys() & paddle.attributes.keys()) if not equal(mine.get(name), others.get(name))
+    ]
     if unequal:
-        told = [f"{name} {torch.attributes[name]} in torch, {paddle.attributes[name]} in Paddle" for name in unequal]
+        told = [f"{name} {mine.get(name)} in torch, {others.get(name)} in Paddle" for name in unequal]
         found.append(f"attributes differ: {'; '.join(told[:_TOLD])}{'; ...' if len(told) > _TOLD else ''}")
     return tuple(found)
 
@@ -112,7 +115,8 @@ def _parts(call: Call, param: ParamSpec) -> Iterable[tuple[str, str, tuple[int, 
         return [(f"{name}.{role[4:]}", layout, third) for name in "qkv"]
     known = OPERAND_ROLES.get((call.kind, role))
     if known and len(known[1]) == len(shape) and call.kind == "matmul":
-        return [(*known, shape)]
+        # Of a weight that the forward lays out before, the order of the stored axes is not known.
+        return [(known[0], known[1] if layout else "", shape)]
     return [("operand" if role.startswith("operand") else role, "" if role.startswith("operand") else layout, shape)]
 
 

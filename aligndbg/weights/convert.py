@@ -231,7 +231,8 @@ def _by_role(
         for param, kind in params:
             role, layout = OPERAND_ROLES.get((kind, param.role), ("", ""))
             if role in roles[1 - side] - roles[side]:
-                fits = len(layout) == len(param.spec.shape)
+                # The order is the operand's: that of a weight which the forward lays out before is another.
+                fits = bool(param.layout) and len(layout) == len(param.spec.shape)
                 param = dataclasses.replace(param, role=role, layout=layout if fits else "")
             found[side].setdefault(param.role, param)
     alone = [[role for role in named if role.startswith("operand")] for named in found]
