@@ -38,9 +38,9 @@ def differences(torch: Call, paddle: Call) -> tuple[str, ...]:
     if not same_weights(torch, paddle):
         found.append("weight shapes differ")
     elif weights_of(torch).roles != weights_of(paddle).roles:
-        mine, others = set(weights_of(torch).roles), set(weights_of(paddle).roles)
-        sides = ((mine - others, "torch"), (others - mine, "Paddle"))
-        found.append("; ".join(f"only {side} has {' and '.join(sorted(roles))}" for roles, side in sides if roles))
+        roles = set(weights_of(torch).roles), set(weights_of(paddle).roles)
+        sides = ((roles[0] - roles[1], "torch"), (roles[1] - roles[0], "Paddle"))
+        found.append("; ".join(f"only {side} has {' and '.join(sorted(own))}" for own, side in sides if own))
     mine, others = normal_of(torch), normal_of(paddle)
     unequal = [
         name for name in sorted(torch.attributes.keys() & paddle.attributes.keys()) if not equal(mine.get(name), others.get(name))

@@ -178,14 +178,12 @@ def _item(case: Case, item: Item, proof: Proof) -> Finding:
         return _finding(case, item.cause, message, _fix("", "", f"apply {call.type} before {reader.path}"), proof, source=source)
     source = _place(call)
     if item.bypassed >= 0 and item.inserted < 0:
+        if item.cause == "dropout-mode":
+            old, new = (f"mode={mode!r}" for mode in ("downscale_in_infer", "upscale_in_train"))
+            message = f"{call.path} ({call.type}) has {old}: it scales by 1 - p in eval"
+            return _finding(case, item.cause, message, _fix(old, new, ""), proof, source=source, old=old, new=new)
         message = f"Paddle computes {_names(item)}, which torch does not"
-        words = (
-            "mode='upscale_in_train'"
-            if item.cause == "dropout-mode"
-            else _FIXES["dropout-active"]
-            if item.cause == "dropout-active"
-            else f"remove {call.type}"
-        )
+        words = _FIXES["dropout-active"] if item.cause == "dropout-active" else f"remove {call.type}"
         return _finding(case, item.cause, message, _fix("", "", words), proof, source=source)
     message = f"{call.path} ({call.type}) {item.told}"
     words = _FIXES.get(item.cause, "as in torch")

@@ -80,10 +80,12 @@ class Causes:
 
 def warnings_of(layers: Sequence[LayerPair]) -> Iterator[Finding]:
     """What both models say differently about their paired layers, and a Dropout that only one of them has."""
+    apart = [side for row in layers for side, call in ((0, row.torch), (1, row.paddle)) if call and _is_lone_dropout(row, call)]
     for before, row in zip((None, *layers), layers, strict=False):
         if row.match == "ignored":
             continue
-        if (alone := dropout_warning(row)) is not None:
+        # Where both sides have one without a partner, they are each other's.
+        if len(set(apart)) < 2 and (alone := dropout_warning(row)) is not None:
             yield alone
         elif row.torch and row.paddle:
             torch: Call | None = row.torch
@@ -93,6 +95,10 @@ def warnings_of(layers: Sequence[LayerPair]) -> Iterator[Finding]:
             for difference in attribute_differences(torch, row.paddle) if torch else ():
                 if torch is row.torch or difference.name != "activation":
                     yield warning_of(row, difference)
+
+
+def _is_lone_dropout(row: LayerPair, call: Call) -> bool:
+    return call.kind == "dropout" and (row.torch is None or row.paddle is None)
 
 
 def key_of(finding: Finding) -> tuple[str, str]:
