@@ -132,7 +132,6 @@ def test_what_paddle_lacks_is_one_finding(lone: list[tuple[str, str]], cause: st
         ([("relu", "act")], "activation-extra", "act (relu)", "remove relu"),
         ([("batch_norm", "norm"), ("relu", "act")], "extra-layer", "norm (batch_norm) and act (relu)", "remove relu"),
         ([("cast", "narrow")], "dtype", "narrow (cast)", "remove cast"),
-        ([("dropout", "drop")], "dropout-mode", "drop (dropout)", "mode='upscale_in_train'"),
     ],
 )
 def test_what_paddle_computes_too_much_is_one_finding(lone: list[tuple[str, str]], cause: str, names: str, fix: str) -> None:
@@ -141,6 +140,21 @@ def test_what_paddle_computes_too_much_is_one_finding(lone: list[tuple[str, str]
     assert said(finding) == (cause, f"Paddle computes {names}, which torch does not", fix, "", "")
     assert finding.source == f"paddle.py:{len(lone) + 1}"
     assert finding.layer == finding.paddle_layer == lone[0][1]
+
+
+def test_a_dropout_that_scales_is_told_by_its_mode() -> None:
+    port = Port()
+    port.add("conv2d", "conv")
+    port.add("dropout", "drop", ["paddle"], mode="downscale_in_infer")
+    port.add("max_pool2d", "pool")
+    case = port.case("pool", ["drop"])
+    assert said(one(case, *items_of(case, port.flow))) == (
+        "dropout-mode",
+        "drop (dropout) has mode='downscale_in_infer': it scales by 1 - p in eval",
+        "mode='downscale_in_infer' -> mode='upscale_in_train'",
+        "mode='downscale_in_infer'",
+        "mode='upscale_in_train'",
+    )
 
 
 def test_a_dropout_in_training_is_told_how_to_end_it() -> None:
