@@ -1,4 +1,5 @@
-"""Where a gap of an alignment lies, if it may lie in several places: around whole modules, as people leave them out.
+"""Where a gap of an alignment lies, if it may lie in several places: around whole modules, as people leave them out, and so that
+the others keep their names.
 
 `conv bn relu | conv bn relu` against `conv bn relu` aligns equally well with any three calls in a row left out.
 """
@@ -14,7 +15,8 @@ from aligndbg.core.likeness import alike
 
 
 def slid(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step]) -> list[Step]:
-    """`steps` with each run of calls of one side alone moved to where it takes the fewest modules apart."""
+    """`steps` with each run of calls of one side alone moved to where it takes fewer modules apart; of one module, to where most
+    pairs are of modules of one name."""
     found = list(steps)
     place = 0
     while place < len(found):
@@ -25,7 +27,9 @@ def slid(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step]) -
             run = _Run(tuple(found), place, last, side)
             calls = (torch, paddle)
             places = [run, *_moves(calls, run, -1), *_moves(calls, run, 1)]
-            found = list(min(places, key=lambda each: each.modules(calls)).steps)
+            best = min(places, key=lambda each: (each.modules(calls), each.renamed(calls)))
+            if best.modules(calls) == 1 or best.modules(calls) < run.modules(calls):
+                found = list(best.steps)
         place = last + 1
     return found
 
@@ -39,10 +43,15 @@ class _Run:
     last: int
     side: int
 
+    def renamed(self, calls: tuple[Sequence[Call], Sequence[Call]]) -> int:
+        """How many pairs are of modules with different names."""
+        pairs = [(step.torch, step.paddle) for step in self.steps if step.torch is not None and step.paddle is not None]
+        return sum(_module(calls[0][torch]) != _module(calls[1][paddle]) for torch, paddle in pairs)
+
     def modules(self, calls: tuple[Sequence[Call], Sequence[Call]]) -> int:
         """How many modules its calls are of."""
         own = [calls[self.side][_own(step, self.side)] for step in self.steps[self.first : self.last + 1]]
-        return len({call.path.rpartition(".")[0] for call in own})
+        return len({_module(call) for call in own})
 
 
 def _moves(calls: tuple[Sequence[Call], Sequence[Call]], run: _Run, shift: int) -> Iterator[_Run]:
@@ -82,3 +91,7 @@ def _own(step: Step, side: int) -> int:
     index = step.paddle if side else step.torch
     assert index is not None
     return index
+
+
+def _module(call: Call) -> str:
+    return call.path.rpartition(".")[0]

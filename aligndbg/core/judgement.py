@@ -108,7 +108,7 @@ class Judge:
             return LayerResult(index, Verdict.UNPAIRED, False, note=f"{call.type} changes nothing in eval")
         if makes_weights(call):
             return LayerResult(index, Verdict.UNPAIRED, False, note="it prepares a weight; the layer that reads it is compared")
-        if not _matters(call):
+        if not matters(call):
             return LayerResult(index, Verdict.UNPAIRED, False, note=f"{call.type} computes nothing")
         readers = self._readers.get(index, ())
         if located := [reader for reader in readers if reader in self._evidence.local]:
@@ -254,7 +254,7 @@ class Judge:
         return "torch" if torch else "paddle"
 
 
-def _matters(call: Call) -> bool:
+def matters(call: Call) -> bool:
     """Whether a call without a partner can explain a difference in values."""
     if does_nothing(call) or makes_weights(call):
         return False
@@ -319,7 +319,7 @@ class _Flow:
                 continue
             producer = self._side(source)
             assert producer is not None
-            if source.match == "unpaired" and _matters(producer):
+            if source.match == "unpaired" and matters(producer):
                 alone.add(source.index)
             todo += [ref.producer for ref in producer.inputs]
         return Upstream(frozenset(compared), frozenset(alone))

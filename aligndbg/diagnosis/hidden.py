@@ -288,6 +288,7 @@ def _extras(rank: int) -> Iterator[tuple[str, Spec]]:
     if rank == 4:
         window: dict[str, Attribute] = {"kernel_size": [3, 3], "stride": [1, 1], "padding": [1, 1, 1, 1]}
         yield "a 3x3 max pooling", Spec("max_pool2d", window, {})
-        yield "a 3x3 average pooling", Spec("avg_pool2d", window, {})
+        for counted in (False, True):
+            yield "a 3x3 average pooling", Spec("avg_pool2d", {**window, "count_include_pad": counted}, {})
     for axis in range(1, rank):
         yield f"a softmax over axis {axis}", Spec("softmax", {"axis": axis}, {})

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aligndbg.core.findings import Finding, Proof, Status
+from aligndbg.core.judgement import matters
 from aligndbg.core.layers import Call, LayerPair
 from aligndbg.core.likeness import does_nothing
 from aligndbg.diagnosis.case import Case
 from aligndbg.diagnosis.catalogue import AttributeDifference
-from aligndbg.diagnosis.items import Item
+from aligndbg.diagnosis.items import Item, extra_cause, missing_cause
 from aligndbg.diagnosis.patterns import Hidden
 from aligndbg.diagnosis.search import Explanation
 
@@ -101,6 +102,20 @@ def dropout_warning(row: LayerPair) -> Finding | None:
         Status.WARNING,
         _place(row.paddle) if row.paddle else None,
     )
+
+
+def idle_warning(row: LayerPair) -> Finding | None:
+    """A call that computes, of one side alone, although what reads it agrees: this input, or these weights, do not show it."""
+    call = row.torch or row.paddle
+    if call is None or (row.torch and row.paddle) or row.match != "unpaired" or not matters(call):
+        return None
+    cause = missing_cause(call) if row.torch else extra_cause(call)
+    message = f"{'Paddle lacks' if row.torch else 'Paddle computes'} {call.path} ({call.type})"
+    message += f"{', which torch computes' if row.torch else ', which torch does not'}: what reads it agrees all the same"
+    fix = f"apply {call.type} as torch does" if row.torch else f"remove {call.type}"
+    source = None if row.torch else _place(call)
+    other = row.paddle.path if row.paddle else None
+    return Finding(cause, row.path, other, "paddle", message, fix, Proof(None, None, "attribute"), Status.WARNING, source)
 
 
 def _drops(call: Call) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aligndbg.core.findings import Finding, Status
 from aligndbg.core.layers import Call, LayerPair
+from aligndbg.core.verdict import LayerResult
 from aligndbg.diagnosis.catalogue import attribute_differences
 from aligndbg.diagnosis.remedy import Remedy
-from aligndbg.diagnosis.telling import dropout_warning, warning_of
+from aligndbg.diagnosis.telling import dropout_warning, idle_warning, warning_of
 from aligndbg.errors import UsageError
 from aligndbg.workflows.diagnose import apply
 from aligndbg.workflows.events import FindingMade
@@ -44,10 +45,16 @@ class Causes:
             if key_of(warning) not in self._fixed:
                 self._tell(FindingMade(warning))
 
-    def tell(self, remedies: Iterable[Remedy]) -> None:
+    def tell(self, remedies: Iterable[Remedy], layers: Sequence[LayerPair], results: Mapping[int, LayerResult]) -> None:
+        """What was found, and which calls of one side alone make no difference here."""
         for remedy in remedies:
             self._found.append(remedy.finding)
             self._tell(FindingMade(remedy.finding))
+        known = {key_of(finding) for finding in (*self._found, *self._warnings)} | self._fixed.keys()
+        for row in layers:
+            if not results[row.index].mismatch and (idle := idle_warning(row)) is not None and key_of(idle) not in known:
+                self._warnings += (idle,)
+                self._tell(FindingMade(idle))
 
     def try_out(self, sides: Sides, remedies: Sequence[Remedy], wanted: Sequence[str]) -> tuple[str, ...]:
         """Carry out the fixes that are `wanted` in the live model; those that these remedies do not have are given back.

@@ -152,7 +152,7 @@ class _Run:
                 self._tell_on(Notice("info", words))
             causes.warn()
             measured = self._measure(sides, prepared, every, keeper)
-            causes.tell(measured.remedies)
+            causes.tell(measured.remedies, measured.prepared.layers, measured.verdicts.results)
             for side, seconds in measured.compared[0].comparison.seconds.items():
                 self._tell(SideProgress(side, "done", f"{seconds:.2f} s"))
             environment = dict(sides.environment)

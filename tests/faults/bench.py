@@ -72,6 +72,7 @@ class Told:
     layers: tuple[LayerPair, ...]
     results: Mapping[int, LayerResult]
     findings: tuple[Finding, ...]
+    aligned: bool
     seconds: float
 
 
@@ -128,8 +129,9 @@ class Bench:
             raise found.failures["golden"]
         _, agrees = compare_outputs(comparison.torch_outputs, comparison.paddle_outputs, (), 1e-4, 0.0)
         trial.conclude(not agrees)
-        causes.tell(trial.diagnose(()))
-        return Told(trial.layers, verdicts.results, causes.findings, time.perf_counter() - started)
+        causes.tell(trial.diagnose(()), trial.layers, verdicts.results)
+        aligned = agrees and not any(result.mismatch for result in verdicts.results.values())
+        return Told(trial.layers, verdicts.results, causes.findings, aligned, time.perf_counter() - started)
 
     def _again(self, side: str) -> Child:
         """The child that runs already; it is asked for one answer, which those who start one wait for."""
@@ -205,7 +207,8 @@ def score(faults: Sequence[Fault], told: Told, names: Mapping[str, set[str]], sc
             if belongs(places.get(finding.layer) or calls_of(rows[finding.layer], names, told), fault)
         ]
         ids = [finding.id for finding in at_layer if finding.status is Status.FOUND]
-        if not fault.shows:
+        # A layer may be wrong and what follows it make good for that: a ReLU before a ReLU.
+        if not fault.shows or (told.aligned and len(shown) == 1):
             mine.hidden += 1
             warned = any(finding.id in fault.names for finding in at_layer if finding.status is Status.WARNING)
             mine.told += warned
