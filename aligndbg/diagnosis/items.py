@@ -18,6 +18,7 @@ ACTIVATIONS = FAMILIES[0]
 _POOLS = FAMILIES[1] | FAMILIES[2] | FAMILIES[3] | {"mean", "max", "amax"}
 _SOFT = frozenset({"softmax", "log_softmax"})
 _COMMUTE = frozenset({"add", "multiply", "maximum", "minimum"})
+_STATISTICS = frozenset({"mean", "variance"})
 _SHAPES = {"kernel-size": "kernel_size", "groups": "groups"}
 """Causes that give a weight another shape -> the attribute that they are told by."""
 
@@ -124,6 +125,9 @@ def _shape(case: Case) -> Item | None:
 
 def _attribute(case: Case, difference: AttributeDifference) -> Item:
     roles = frozenset(_unlike_roles(case)) if difference.cause in _SHAPES else frozenset[str]()
+    if difference.cause == "running-stats":
+        # A norm at work on the batch's own statistics has moved its running ones meanwhile.
+        roles = _STATISTICS & {param.role for param in case.like.params}
     return Item(
         difference.cause,
         case.other,
@@ -161,7 +165,7 @@ def _weights(case: Case) -> Iterator[Item]:
         new = "bias_attr=False" if role.endswith("bias") else ""
         yield Item(cause, case.other, "", new, roles=frozenset({role}), told=f"has a {role} that torch's lacks")
     for role, param in others.items():
-        if role not in mine or (role in unlike and causes & _SHAPES.keys()):
+        if role not in mine or (role in unlike and causes & _SHAPES.keys()) or (role in _STATISTICS and "running-stats" in causes):
             continue
         if role in unlike:
             shapes = f"{list(param.spec.shape)}, torch's is {list(mine[role].spec.shape)}"

@@ -185,7 +185,13 @@ SLIPS: Mapping[str, tuple[Slip, ...]] = {
         Slip("dropout-active", "self.dropout(self.hidden(x))", "F.dropout(self.hidden(x), 0.3)", "dropout"),
         Slip("activation-extra", "x = self.square(x)", "x = F.relu(self.square(x))", "square", "after"),
         Slip("axis", "self.softmax(x)", "F.softmax(x)", "softmax"),
-        Slip("dtype", "x = self.flatten(", 'x = x.astype("float16").astype("float32")\n        x = self.flatten(', "flatten#3"),
+        Slip(
+            "dtype",
+            "paddle.concat([left, right], axis=1)",
+            'paddle.concat([left, right], axis=1).astype("float16").astype("float32")',
+            "concat#2",
+            "after",
+        ),
     ),
 }
 """By the class of the block: file and name. Paths are relative to the block; `#last` is the last of several executions."""
