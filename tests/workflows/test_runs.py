@@ -181,7 +181,7 @@ def test_ctrl_c_in_the_terminal(project: Project) -> None:
     with headless(project, "slow") as (process, lines):
         soon("layers are compared", lambda: any(" layer features.3: " in line for line in list(lines)))
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(30) == 130
     assert lines[-1] == "error: interrupted\n"
     assert "Traceback" not in "".join(lines)
     pids = [int(pid) for pid in re.findall(r"\bpid (\d+)", "".join(lines))]
