@@ -23,21 +23,7 @@ from aligndbg.diagnosis.rounding import NARROW, rounded
 from aligndbg.diagnosis.shape import hints_of
 from aligndbg.diagnosis.weights import variant_cause, variants
 
-_TRIED = (
-    "relu",
-    "relu6",
-    "gelu",
-    "silu",
-    "hardswish",
-    "sigmoid",
-    "hardsigmoid",
-    "tanh",
-    "leaky_relu",
-    "elu",
-    "mish",
-    "softplus",
-    "selu",
-)
+_TRIED = tuple("relu relu6 gelu silu hardswish sigmoid hardsigmoid tanh leaky_relu elu mish softplus selu".split())
 _MOST_OPERANDS = 4
 _LINEAR = frozenset("linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d matmul".split())
 _NORMS = frozenset("batch_norm sync_batch_norm layer_norm group_norm instance_norm rms_norm".split())

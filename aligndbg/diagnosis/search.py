@@ -34,18 +34,15 @@ class Explanation:
 def explain(case: Case, flow: Flow, attempt: Attempt) -> Explanation:
     """The cause of one fault."""
     search = _Search(case, flow, attempt)
-    items = items_of(case, flow)
     faithful = search.is_faithful()
-    if items:
-        found = search.fix(items)
-        if found is not None and faithful:
-            return search.explained(found)
-        if not faithful and (hidden := search.hidden()) is not None:
-            return hidden
-        if found is not None:
-            return search.explained(found)
-    elif (hidden := search.hidden()) is not None:
+    items = items_of(case, flow)
+    found = search.fix(items) if items else None
+    if found is not None and faithful:
+        return search.explained(found)
+    if (hidden := search.hidden()) is not None:
         return hidden
+    if found is not None:
+        return search.explained(found)
     return Explanation(hints=(*search.trials(), *hints_of(case.torch, case.paddle)))
 
 
@@ -98,7 +95,10 @@ class _Search:
             return None
         if mended and outputs is not None:
             return Explanation(hidden=found, program=right, after=gap(self._case.torch, outputs))
-        return Explanation(hidden=found, program=found.program, after=found.after)
+        if found.after is not None and found.after <= self._case.limit:
+            return Explanation(hidden=found, program=found.program, after=found.after)
+        # What it looks like, but no fix that was seen to mend it.
+        return Explanation(hints=(f"it {found.told}", *self.trials(), *hints_of(self._case.torch, self._case.paddle)))
 
     def trials(self) -> list[str]:
         """What was tried in vain, for an unknown cause."""
