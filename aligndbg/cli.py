@@ -59,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options with `run`, `MODULE:FUNCTION` of aligndbg.commands."""
-    rest = [word for word in arguments if word != "--headless"]
+    # What follows -- belongs to the program that `jobs run` starts.
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    rest = [*(word for word in own if word != "--headless"), *arguments[len(own) :]]
     if rest and rest[0] in COMMANDS:
         command, words = rest[0], rest[1:]
     elif len(rest) < len(arguments):
@@ -154,6 +156,54 @@ def _sessions_parser(parser: Parser) -> Parser:
     return parser
 
 
+def _jobs_parser(parser: Parser) -> Parser:
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=Parser)
+    parser.set_defaults(run="jobs:list_all", json=False, jobs=None)
+    listing = actions.add_parser("list", help="newest first")
+    listing.set_defaults(run="jobs:list_all")
+    show = actions.add_parser("show", help="command, state, processes and logs of a job")
+    show.set_defaults(run="jobs:show")
+    logs = actions.add_parser("logs", help="print what a job said")
+    logs.add_argument("-f", "--follow", action="store_true", help="until it ends; the exit code is 1 if it failed")
+    logs.add_argument("-n", "--lines", type=int, metavar="N", help="the last N lines; default: all")
+    logs.add_argument("--rank", type=int, metavar="N", help="of one rank; default: what the launcher and rank 0 said")
+    logs.set_defaults(run="jobs:logs")
+    attach = actions.add_parser("attach", help="follow a job; ctrl+c leaves it running")
+    attach.set_defaults(run="jobs:attach")
+    for action in (show, logs, attach):
+        action.add_argument(
+            "job", metavar="JOB", nargs="?", default="latest", help="id, unambiguous part of it, path, or latest (the default)"
+        )
+    stop = actions.add_parser("stop", help="end every process of a job, ranks included")
+    stop.add_argument("names", nargs="+", metavar="JOB")
+    stop.add_argument("--grace", type=float, default=10.0, metavar="SECONDS", help="between SIGTERM and SIGKILL (default: 10)")
+    stop.set_defaults(run="jobs:stop")
+    start = actions.add_parser("run", help="start a program as a job: aligndbg jobs run -- PROGRAM ARGUMENT ...")
+    start.add_argument("--title", metavar="WORDS")
+    start.add_argument("--ranks", type=int, default=1, metavar="N", help="how many processes the program will start (default: 1)")
+    start.add_argument("--cwd", metavar="DIR", help="where it runs; default: here")
+    start.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- PROGRAM ARGUMENT ...")
+    start.set_defaults(run="jobs:run")
+    for action in (parser, listing, show, logs, attach, stop, start):
+        action.add_argument("--jobs", metavar="DIR", default=argparse.SUPPRESS, help="where the jobs are")
+    for action in (listing, show):
+        action.add_argument("--json", action="store_true")
+    return parser
+
+
+def _paddleclas_parser(parser: Parser) -> Parser:
+    actions = parser.add_subparsers(metavar="ACTION", parser_class=Parser, required=True)
+    check = actions.add_parser("check", help="what a run with this config will stumble over; nothing is run")
+    check.add_argument("config", metavar="CONFIG.yaml")
+    check.add_argument("--ranks", type=int, default=1, metavar="N", help="how many processes it is to run in")
+    check.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="what it is to run on")
+    check.add_argument("--checkout", metavar="DIR", help="the PaddleClas folder (default: the one around CONFIG.yaml)")
+    check.add_argument("--cwd", metavar="DIR", help="the folder that paths of data start at (default: this one)")
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(run="paddleclas:check")
+    return parser
+
+
 def _doctor_parser(parser: Parser) -> Parser:
     for side in ("torch", "paddle"):
         parser.add_argument(f"--{side}-python", metavar="PYTHON", help=f"the interpreter that has {side}")
@@ -219,6 +269,8 @@ _PARSERS = {
     "convert": _convert_parser,
     "pairs": _pairs_parser,
     "sessions": _sessions_parser,
+    "jobs": _jobs_parser,
+    "paddleclas": _paddleclas_parser,
     "doctor": _doctor_parser,
     "serve": _serve_parser,
 }

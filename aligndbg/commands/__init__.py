@@ -9,6 +9,8 @@ COMMANDS = {
     "convert": "write torch's weights as a Paddle checkpoint",
     "pairs": "list pairs, check one, make a new one",
     "sessions": "list, show, export or remove stored runs",
+    "jobs": "list, follow, stop or start what outlives the app",
+    "paddleclas": "read a PaddleClas config and say what will not work",
     "doctor": "say what this machine has and what it lacks",
     "serve": "the app in a browser",
 }
