@@ -29,9 +29,29 @@ def slid(torch: Sequence[Call], paddle: Sequence[Call], steps: Sequence[Step]) -
             places = [run, *_moves(calls, run, -1), *_moves(calls, run, 1)]
             best = min(places, key=lambda each: (each.modules(calls), each.renamed(calls)))
             if best.modules(calls) == 1 or best.modules(calls) < run.modules(calls):
-                found = list(best.steps)
+                run = best
+            found = list(_parted(calls, run))
         place = last + 1
     return found
+
+
+def _parted(calls: tuple[Sequence[Call], Sequence[Call]], run: _Run) -> tuple[Step, ...]:
+    """The steps with a run of several modules taken apart, its first modules moved up and its last ones down, where that leaves
+    fewer pairs of modules with different names."""
+
+    def renamed(each: _Run) -> int:
+        return each.renamed(calls)
+
+    best = run
+    for cut in range(run.first, run.last):
+        own = [_module(calls[run.side][_own(run.steps[place], run.side)]) for place in (cut, cut + 1)]
+        if own[0] == own[1]:
+            continue
+        upper = _Run(run.steps, run.first, cut, run.side)
+        upper = min((upper, *_moves(calls, upper, -1)), key=renamed)
+        lower = _Run(upper.steps, cut + 1, run.last, run.side)
+        best = min((best, lower, *_moves(calls, lower, 1)), key=renamed)
+    return best.steps
 
 
 @dataclass(frozen=True, slots=True)
