@@ -23,12 +23,12 @@ NUMBER = (
 )
 """One number as Python or C prints it, with at most the unit `s` glued to it; what is cut inside its exponent does not match."""
 WHOLE = r"[0-9]{1,9}"
-"""A count: epochs, steps, ranks."""
+"""A count: epochs and steps."""
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;:?<=>]{0,64}[ -/]{0,4}[@-~]?|\][^\x07\x1b]{0,1024}(?:\x07|\x1b\\)?|[ -/]{0,4}[0-~]?)")
 _PREFIX = re.compile(
-    rf"[ \t]{{0,8}}(?:\[[A-Za-z_-]{{1,32}}:?(?P<role>{WHOLE})\]:[ ]?"
-    rf"|\[{WHOLE},(?P<mpi>{WHOLE})\]<std(?:out|err)>:[ ]?|(?P<srun>[0-9]{{1,5}}):[ ])"
+    rf"[ \t]{{0,8}}(?:\[[A-Za-z_-]{{1,32}}:?(?P<role>[0-9]{{1,5}})\]:[ ]?"
+    rf"|\[{WHOLE},(?P<mpi>[0-9]{{1,5}})\]<std(?:out|err)>:[ ]?|(?P<srun>[0-9]{{1,5}}):[ ])"
 )
 _STAMP = re.compile(
     r"(?<![0-9])([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})[ T]([0-9]{2}):([0-9]{2}):([0-9]{2})"
