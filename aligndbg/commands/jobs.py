@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from aligndbg.commands.options import put
 from aligndbg.errors import EnvironmentFault, UsageError
 from aligndbg.jobs.folder import Job, jobs_root, list_jobs, log_files, processes_of, read_job, resolve_job
 from aligndbg.jobs.folder import stop as stop_job
@@ -20,7 +20,6 @@ from aligndbg.jobs.outcome import without_escapes
 from aligndbg.jobs.spec import JobSpec, new_id
 from aligndbg.report.document import line
 from aligndbg.report.jobs import job_document, job_json, jobs_document, outcome_line, stopped_document
-from aligndbg.report.listings import to_json
 from aligndbg.report.terminal import encodable, write
 from aligndbg.report.visible import visible
 from aligndbg.settings import load_settings
@@ -29,13 +28,14 @@ POLL_SECONDS = 0.2
 LONGEST_LINE = 1 << 20
 BLOCK = 1 << 16
 ATTACH_LINES = 20
+LONGEST_GRACE = 3600
 
 
 def list_all(options: Namespace) -> int:
     root = _root(options)
     found = list_jobs(root)
     if options.json:
-        put("-", lambda: to_json([job_json(job) for job in found]))
+        _put([job_json(job) for job in found])
     else:
         write(jobs_document(found, root), sys.stdout)
     return 0
@@ -45,7 +45,7 @@ def show(options: Namespace) -> int:
     job = resolve_job(_root(options), options.job)
     processes, logs = processes_of(job), _logs(job)
     if options.json:
-        put("-", lambda: to_json(job_json(job, processes, logs)))
+        _put(job_json(job, processes, logs))
     else:
         write(job_document(job, processes, logs), sys.stdout)
     return 0
@@ -53,6 +53,8 @@ def show(options: Namespace) -> int:
 
 def logs(options: Namespace) -> int:
     """With `--follow` the exit code says how the job ended."""
+    if options.lines is not None and options.lines < 1:
+        raise UsageError(f"--lines: expected 1 or more, found {options.lines}")
     job = resolve_job(_root(options), options.job)
     path = _log_of(job, options.rank)
     if options.follow:
@@ -76,6 +78,8 @@ def attach(options: Namespace) -> int:
 
 
 def stop(options: Namespace) -> int:
+    if not 0 <= options.grace <= LONGEST_GRACE:
+        raise UsageError(f"--grace: expected 0 to {LONGEST_GRACE} seconds, found {options.grace}")
     root = _root(options)
     for job in [resolve_job(root, name) for name in options.names]:
         stopped = stop_job(job, options.grace)
@@ -109,6 +113,11 @@ def _root(options: Namespace) -> Path:
     if path.exists() and not path.is_dir():
         raise UsageError(f"--jobs: {options.jobs} is not a folder", "name a folder; it is made where it is missing")
     return path
+
+
+def _put(document: Any) -> None:
+    # In ASCII: arguments and paths may hold bytes that are no text.
+    sys.stdout.write(json.dumps(document, indent=1) + "\n")
 
 
 def _logs(job: Job) -> list[Path]:
