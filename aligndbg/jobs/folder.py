@@ -123,6 +123,9 @@ def stop(job: Job, grace: float = GRACE_SECONDS) -> Stopped:
         if time.monotonic() > until:
             raise EnvironmentFault(f"{job.id}: its processes are gone, and its supervisor does not write it down")
         time.sleep(0.05)
+        # One that was only about to start has processes by now.
+        late = stop_all(lambda: processes_of(now), grace)
+        stopped = Stopped((*stopped.killed, *late.killed), late.left)
     return stopped
 
 

@@ -13,13 +13,18 @@ from aligndbg.errors import EnvironmentFault
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Replace `path` in one step. Text that is not Unicode (file names may hold any bytes) keeps its surrogates. Raises OSError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="ascii") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-        file.flush()
-        # Else a power cut may leave the new name on an empty file.
-        os.fsync(file.fileno())
-    beside.replace(path)
+    text = json.dumps(document, indent=1) + "\n"
+    try:
+        with beside.open("w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            # Else a power cut may leave the new name on an empty file.
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        # A full disk needs the room.
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any]:

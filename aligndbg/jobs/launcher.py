@@ -13,7 +13,7 @@ from pathlib import Path
 import aligndbg
 from aligndbg.errors import EnvironmentFault, UsageError
 from aligndbg.jobs.folder import LOG
-from aligndbg.jobs.processes import MARK, boot_id, started_at
+from aligndbg.jobs.processes import MARK, boot_id, members, started_at, stop_all
 from aligndbg.jobs.spec import JobSpec, utc_now, write_spec
 from aligndbg.jobs.state import JobState, write_state
 
@@ -88,11 +88,12 @@ def _supervise(folder: Path, spec: JobSpec) -> None:
         try:
             supervisor.communicate(json.dumps(command).encode("ascii"), timeout=START_SECONDS)
         except subprocess.TimeoutExpired:
-            raise EnvironmentFault(
-                f"the job's supervisor has not answered for {START_SECONDS:.0f} s", f"its log is {path}"
-            ) from None
+            supervisor.kill()
+            supervisor.wait()
     if supervisor.returncode:
         words = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = f"its supervisor could not start it: {words[-1] if words else f'exit code {supervisor.returncode}'}"
+        reason = f"its supervisor could not start it: {words[-1] if words else 'it said nothing'}"
+        # It may have died between the start and the word that it started.
+        stop_all(lambda: members(folder, None, None), 1.0)
         write_state(folder, JobState("failed", ended=utc_now(), reason=reason))
         raise EnvironmentFault(f"job {spec.id}: {reason}", f"its log is {path}")

@@ -18,7 +18,7 @@ _WORKING_FOLDERS = frozenset(("pwd", "oldpwd"))
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _FORMS = re.compile(
-    r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}"
+    r"(?<![\w-])(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 """GitHub, GitLab, Hugging Face, OpenAI-like, Slack, AWS and Google keys, and JSON web tokens, by their documented prefixes."""
@@ -30,7 +30,7 @@ _NAMED = re.compile(
     r"""(?P<before>(?<![\w])(?P<quote>['"]?)(?P<name>[\w.-]{2,80})(?P=quote)\s*(?:=|:)\s*)"""
     r"""(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<bare>(?:(?:[Bb]earer|[Bb]asic)\s+)?[^\s'",;&)}\]]+))"""
 )
-_LISTED = re.compile(r"""(?P<before>(['"])-{1,2}(?P<name>[\w.-]{2,80})\2,\s*(?P<quote>['"]))(?P<value>.*?)(?P=quote)""")
+_LISTED = re.compile(r"""(?P<before>(['"])-{1,2}(?P<name>[\w.-]{2,80})\2,\s*(?P<quote>['"]))(?P<value>.{0,4000}?)(?P=quote)""")
 _HINT = re.compile(
     r"token|passw|passphrase|pwd|secret|key|credential|cookie|authorization|bearer|basic|signature|sas|://|environ"
     r"|gh[pousr]_|pat[_-]|hf_|sk-|xox|AKIA|ASIA|AIza|eyJ",
@@ -105,7 +105,8 @@ def is_environment_dump(path: Path) -> bool:
 def remove_dumps(log: Path) -> list[str]:
     """Delete the launcher's environment dumps from a job's log folder; the names of what went."""
     gone: list[str] = []
-    for path in log.iterdir():
+    # The user may have deleted the folder; the job goes on.
+    for path in log.iterdir() if log.is_dir() else ():
         if is_environment_dump(path):
             # A listing and the supervisor may both be at it.
             path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ only, stays small for days, and depends on nobody: neither on the app nor on its
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import select
@@ -31,6 +32,7 @@ WAKE_SECONDS = 0.2
 FAREWELL_SECONDS = 2.0
 """Workers may need a moment to notice that the first process has ended."""
 GRACE_SECONDS = 10.0
+DISK_SECONDS = 5.0
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -73,11 +75,17 @@ def supervise(
         ready()
         return
     state = replace(state, status="running", pid=process, process_started=started_at(process))
-    write_state(folder, state)
-    ready()
 
     def living() -> list[Process]:
         return members(folder, process, state.process_started, os.getpid())
+
+    try:
+        write_state(folder, state)
+    except OSError:
+        # Nobody would ever find it.
+        stop_all(living, GRACE_SECONDS, reaper.reap)
+        raise
+    ready()
 
     log = folder / LOG
     told_to_end = False
@@ -100,10 +108,8 @@ def supervise(
         swept=() if request else swept,
     )
     end = outcome(reaper.codes[process], evidence)
-    write_state(
-        folder,
-        replace(state, status=end.status, ended=utc_now(), exit_code=end.exit_code, signal=end.signal, reason=end.reason),
-    )
+    last = replace(state, status=end.status, ended=utc_now(), exit_code=end.exit_code, signal=end.signal, reason=end.reason)
+    write_last(folder, last, reaper)
 
 
 def start(folder: Path, argv: list[str], cwd: str, env: Mapping[str, str]) -> int:
@@ -140,6 +146,18 @@ def sweep(living: Callable[[], list[Process]], reaper: Reaper, folder: Path) -> 
             return stop_all(living, GRACE_SECONDS / 2, reaper.reap).killed
         reaper.wait(WAKE_SECONDS / 2)
     return ()
+
+
+def write_last(folder: Path, state: JobState, reaper: Reaper) -> None:
+    """Write how the job ended; where the disk is full, which may be why it ended, once there is room."""
+    while True:
+        try:
+            write_state(folder, state)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or reaper.told:
+                raise
+        reaper.wait(DISK_SECONDS)
 
 
 def adopt_orphans() -> None:

@@ -106,3 +106,11 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("")
     with pytest.raises(EnvironmentFault, match="cannot be kept in"):
         start(JobSpec(new_id("run"), "run", "t", ("sleep", "1"), str(tmp_path)), tmp_path / "jobs")
+
+
+def test_a_supervisor_that_fails_at_once_is_told_with_its_last_word(begin: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    with pytest.raises(EnvironmentFault, match="its supervisor could not start it"):
+        begin("pass")
+    [job] = list_jobs(begin.root)
+    assert job.state and job.state.status == "failed" and "could not start it" in job.state.reason

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 from running_jobs import RANKS, Starter, job_in, living, over, said, wait_for
 
+from aligndbg.jobs import supervisor
 from aligndbg.jobs.folder import log_files, processes_of, stop
 from aligndbg.jobs.launcher import start
+from aligndbg.jobs.processes import started_at
 from aligndbg.jobs.spec import JobSpec, new_id
+from aligndbg.jobs.state import JobState
 
 
 def test_a_job_that_ends_well(begin: Starter) -> None:
@@ -155,10 +161,40 @@ def test_a_program_that_is_none(begin: Starter, tmp_path: Path) -> None:
     assert "cannot be started: Exec format error" in state.reason
 
 
-@pytest.mark.parametrize("program", ["import time; time.sleep(0.1)", "pass"])
-def test_a_short_job_leaves_no_zombie(begin: Starter, program: str) -> None:
-    folder = begin(program)
-    state = over(folder).state
+def test_a_supervisor_goes_when_its_job_is_over(begin: Starter) -> None:
+    state = over(begin("pass")).state
     assert state and state.supervisor_pid
-    # Neither child of this process nor anywhere.
-    wait_for(lambda: not Path(f"/proc/{state.supervisor_pid}").exists(), "the supervisor stays")
+    wait_for(lambda: started_at(state.supervisor_pid or 0) is None, "the supervisor stays")
+    # It is no child of this process, which would have to wait for it.
+    with pytest.raises(ChildProcessError):
+        os.waitpid(state.supervisor_pid, os.WNOHANG)
+
+
+def test_the_end_is_written_once_a_full_disk_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = iter([OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EDQUOT, "Disk quota exceeded")])
+    written: list[JobState] = []
+
+    def write(folder: Path, state: JobState) -> None:
+        for error in full:
+            raise error
+        written.append(state)
+
+    class Patient:
+        told = False
+        waits = 0
+
+        def wait(self, seconds: float) -> None:
+            self.waits += 1
+
+    reaper = Patient()
+    monkeypatch.setattr(supervisor, "write_state", write)
+    supervisor.write_last(tmp_path, JobState("ended"), cast(supervisor.Reaper, reaper))
+    assert (written, reaper.waits) == ([JobState("ended")], 2)
+
+
+def test_a_job_whose_folder_is_deleted_goes_on(begin: Starter) -> None:
+    mark = begin.cwd / "done"
+    folder = begin(f"import time, pathlib; print('begun', flush=True); time.sleep(1); pathlib.Path({str(mark)!r}).touch()")
+    said(folder, "begun")
+    shutil.rmtree(folder)
+    wait_for(mark.exists, "the job was ended")
