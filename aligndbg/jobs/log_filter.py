@@ -61,7 +61,7 @@ class Filtered:
     def step(self, limit_s: float = 0.05) -> bool:
         deadline = monotonic() + limit_s
         while not self.complete and not self._cancelled():
-            keys = self._kept(-len(self._before) - 1)
+            keys = self._kept(-len(self._before) - 1, self._cancelled)
             if self._cancelled():
                 # What was being looked through is not known to its end.
                 break
@@ -82,7 +82,7 @@ class Filtered:
     def _take_in(self) -> None:
         """Count the chunks that are full, and look through the last lines again: they may have changed."""
         while self._start(len(self._after) + 1) <= self.source.settled and not self._cancelled():
-            keys = self._kept(len(self._after))
+            keys = self._kept(len(self._after), self._cancelled)
             with self._lock:
                 self._after.append(len(keys))
                 self._rest = []
@@ -95,15 +95,15 @@ class Filtered:
     def _start(self, chunk: int) -> int:
         return self._from + chunk * CHUNK
 
-    def _kept(self, chunk: int) -> list[int]:
+    def _kept(self, chunk: int, cancelled: Callable[[], bool] = never) -> list[int]:
         """Keys in the source; a chunk's number is negative before the lines that were there at the beginning."""
         with self._lock:
             if chunk in self._chunks:
                 self._chunks.move_to_end(chunk)
                 return self._chunks[chunk]
-        keys = kept(self.source, self.keep, self._start(chunk), CHUNK, self._cancelled)
+        keys = kept(self.source, self.keep, self._start(chunk), CHUNK, cancelled)
         with self._lock:
-            if not self._cancelled():
+            if not cancelled():
                 self._chunks[chunk] = keys
             if len(self._chunks) > CACHED_CHUNKS:
                 self._chunks.popitem(last=False)
@@ -143,8 +143,12 @@ class Filtered:
             keys = range(max(key, self.first), min(key + count, self.end))
         lines = []
         for each in keys:
-            for line in self.source.read(self.origin(each)):
-                lines.append(LogLine(each, line.rank, line.text, line.cut))
+            try:
+                origin = self.origin(each)
+            except IndexError:
+                # The file was cut short behind our back; the next refresh tells.
+                break
+            lines += [LogLine(each, line.rank, line.text, line.cut) for line in self.source.read(origin)]
         return lines
 
     def whole(self, key: int) -> str:
