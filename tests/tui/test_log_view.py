@@ -87,6 +87,7 @@ async def test_it_opens_at_the_end_and_follows(tmp_path: Path) -> None:
         assert lines(pilot)[-1] == "step 00999"
         assert "following · 1,000 lines" in screen_text(pilot)
         assert "workerlog.0" in screen_text(pilot)
+        assert None not in grounds_of(pilot, "step 00998")
         write(path, *numbered(500, 1000))
         await until(pilot, lambda: "step 01499" in screen_text(pilot))
         assert lines(pilot) == numbered(18, 1482)
@@ -225,6 +226,11 @@ def colours_of(pilot: Pilot[Any], text: str) -> set[Any]:
     return {piece.style.color if piece.style else None for strip in strips for piece in strip if text in piece.text}
 
 
+def grounds_of(pilot: Pilot[Any], text: str) -> set[Any]:
+    strips = pilot.app.screen._compositor.render_strips()[2:-1]
+    return {piece.style.bgcolor if piece.style else None for strip in strips for piece in strip if text in piece.text}
+
+
 async def search(pilot: Pilot[Any], text: str) -> None:
     await pilot.press("slash")
     pilot.app.query_one(Input).value = text
@@ -241,6 +247,8 @@ async def test_search_next_and_previous(tmp_path: Path) -> None:
         await until(pilot, lambda: "line 4,778" in screen_text(pilot))
         assert "step 04777" in screen_text(pilot)
         assert not view(pilot).following
+        # Under the cursor, too.
+        assert grounds_of(pilot, "777") == {view(pilot).get_component_rich_style("log-lines--hit").bgcolor}
         assert colours_of(pilot, "777") == {view(pilot).get_component_rich_style("log-lines--hit").color}
         await pilot.press("N")
         await until(pilot, lambda: "line 3,778" in screen_text(pilot))

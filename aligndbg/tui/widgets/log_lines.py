@@ -109,7 +109,7 @@ class LogLines(ScrollView, can_focus=True):
         if self._page is None:
             self._page = self._laid_out()
         if y < len(self._page):
-            return self._page[y][1].adjust_cell_length(width, self.rich_style)
+            return self._page[y][1].apply_style(self.rich_style).adjust_cell_length(width, self.rich_style)
         if y == 0 and self.source.complete:
             nothing = "no line passes the filter" if isinstance(self.source, Filtered) else "nothing is written yet"
             return Strip([Segment(nothing, self._style("quiet"))]).adjust_cell_length(width, self.rich_style)
@@ -135,10 +135,9 @@ class LogLines(ScrollView, can_focus=True):
     def _selected(self, strip: Strip) -> Strip:
         if not self.has_focus:
             return strip
-        strip = strip.adjust_cell_length(self.scrollable_content_region.width, self.rich_style)
-        # Only the background: a line keeps its colours under the cursor.
+        # Only under what has no background: a line keeps its colours, and what was found stands out.
         ground = Style(bgcolor=self._style("cursor").bgcolor)
-        return Strip([Segment(text, (old or Style()) + ground) for text, old, _ in strip], strip.cell_length)
+        return strip.extend_cell_length(self.scrollable_content_region.width).apply_style(ground)
 
     def _style(self, name: str) -> Style:
         if not self._rich:
