@@ -19,6 +19,8 @@ _FINEST = -12
 """log2 of the narrowest bucket: a 4096th of an epoch."""
 
 
+LARGEST = 1e100
+"""Values from here on are marks, as infinity is: their sums would overflow."""
 MOST_TRACES = 2048
 """Traces that are kept: a log that makes up a new name in every line fills no memory."""
 
@@ -53,7 +55,7 @@ class _Bucket:
 
 
 class Trace:
-    """The points of one curve, kept as at most `capacity` buckets; x and y are finite, apart from a y that is marked as broken."""
+    """The points of one curve, kept as at most `capacity` buckets. x is finite; a y that is not becomes a mark."""
 
     def __init__(self, capacity: int = 4096) -> None:
         self._capacity = capacity
@@ -78,7 +80,7 @@ class Trace:
             self._level += coarser
             index, low, high = index >> coarser, low >> coarser, high >> coarser
         self._span = (low, high)
-        if math.isfinite(y):
+        if abs(y) < LARGEST:
             _join(self._buckets, index, _Bucket((y, x), (y, -x), y, x, 1))
         else:
             self._broken[index] = min(self._broken.get(index, x), x)

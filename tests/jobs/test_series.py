@@ -91,6 +91,13 @@ def test_what_is_no_number_is_a_mark_and_not_a_point() -> None:
     assert (curve.xs, curve.ys, curve.broken) == ((0.0, 2.0), (3.0, 2.0), (1.0, 3.0))
 
 
+def test_values_too_large_to_add_are_marks() -> None:
+    curves = Curves()
+    for rank in (0, 1):
+        curves.add(trained(0, 0, 1, rank, loss=1e308))
+    assert curves.curve("train", "loss").broken == (0.0,)
+
+
 def test_broken_marks_survive_joining() -> None:
     trace = traced([(5.0, math.nan), *((float(x), 1.0) for x in range(100_000))], 16)
     assert trace.broken() == [5.0]
