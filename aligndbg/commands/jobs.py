@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from aligndbg.errors import EnvironmentFault, UsageError
+from aligndbg.jobs.ansi import plain, spans
 from aligndbg.jobs.folder import Job, jobs_root, list_jobs, log_files, processes_of, read_job, resolve_job
 from aligndbg.jobs.folder import stop as stop_job
 from aligndbg.jobs.launcher import start
 from aligndbg.jobs.masking import mask_text
-from aligndbg.jobs.outcome import without_escapes
 from aligndbg.jobs.spec import JobSpec, new_id
 from aligndbg.report.document import line
 from aligndbg.report.jobs import job_document, job_json, jobs_document, outcome_line, stopped_document
 from aligndbg.report.terminal import encodable, write
-from aligndbg.report.visible import visible
 from aligndbg.settings import load_settings
 
 POLL_SECONDS = 0.2
@@ -189,6 +188,13 @@ def _seek_last(file: BinaryIO, lines: int | None) -> None:
 
 
 def _print(text: str) -> None:
-    """Of a line that was drawn over, the last state; nothing in it reaches the terminal but text."""
-    shown = mask_text(without_escapes(text).rpartition("\r")[2].expandtabs())
-    sys.stdout.write(f"{encodable(visible(shown), sys.stdout)}\n")
+    """Of a line that was drawn over, the last state; nothing in it reaches the terminal but text and, there, its colours."""
+    shown = mask_text(text.rpartition("\r")[2])
+    if "\x1b" not in shown or not sys.stdout.isatty():
+        sys.stdout.write(f"{encodable(plain(shown), sys.stdout)}\n")
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    pieces = ((encodable(span.text, sys.stdout), span.style) for span in spans(shown))
+    Console(file=sys.stdout, highlight=False).print(Text.assemble(*pieces), soft_wrap=True)

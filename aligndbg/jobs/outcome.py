@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aligndbg.jobs.masking import mask_text
+from aligndbg.jobs.memory import MemoryKills
 from aligndbg.jobs.processes import Killed
 from aligndbg.jobs.state import Status
 
@@ -53,13 +54,13 @@ class Outcome:
 class Evidence:
     """What is known at the end beside the exit code.
 
-    `logs` are those of the job, the launcher's first. `memory_kills` counts processes killed for want of memory while the job ran,
-    None where the kernel does not tell. `asked` says who told the job to end, if anyone did. `swept` are processes that outlived
+    `logs` are those of the job, the launcher's first. `memory_kills` are those while the job ran, None where the kernel does not
+    tell. `asked` says who told the job to end, if anyone did. `swept` are processes that outlived
     the first one and were ended after it.
     """
 
     logs: Sequence[Path] = ()
-    memory_kills: int | None = None
+    memory_kills: MemoryKills | None = None
     asked: str = ""
     swept: Sequence[Killed] = ()
 
@@ -132,40 +133,6 @@ def without_escapes(text: str) -> str:
     return _ANSI.sub("", text)
 
 
-def memory_kills() -> int | None:
-    """How many processes the kernel has killed so far for want of memory, in this process's control group where it is told, else on
-    the machine; None where neither is.
-
-    Version 2 `memory.events`, version 1 `memory.oom_control`, `/proc/vmstat` (the kernel's Documentation/admin-guide/cgroup-v2.rst,
-    cgroup-v1/memory.rst; proc_vmstat(5)).
-    """
-    return next((count for path in (*_memory_files(), Path("/proc/vmstat")) if (count := _oom_kill(path)) is not None), None)
-
-
-def _memory_files() -> list[Path]:
-    try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    found: list[Path] = []
-    for line in lines:
-        _, controllers, group = line.split(":", 2)
-        if not controllers:
-            found.append(Path(f"/sys/fs/cgroup{group}") / "memory.events")
-        elif "memory" in controllers.split(","):
-            # Inside a container the group's own path may not be visible: there it is the root.
-            found += [Path(f"/sys/fs/cgroup/memory{path}") / "memory.oom_control" for path in (group, "")]
-    return found
-
-
-def _oom_kill(path: Path) -> int | None:
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
-
-
 def _meaning(code: int, evidence: Evidence) -> tuple[Status, str]:
     if evidence.asked:
         return "killed", f"{evidence.asked} ({name_of(-code)})" if code < 0 else f"{evidence.asked} (exit code {code})"
@@ -183,20 +150,23 @@ def _meaning(code: int, evidence: Evidence) -> tuple[Status, str]:
     return "failed", f"exit code {code}{shell}{f'; {failure}' if failure else ''}"
 
 
-def _by_signal(number: int, kills: int | None) -> tuple[Status, str]:
+def _by_signal(number: int, kills: MemoryKills | None) -> tuple[Status, str]:
     name = name_of(number)
     if number in CRASHES:
         return "failed", f"crashed by {name}"
     if number != signal.SIGKILL:
         return "killed", f"was ended by {name}, which aligndbg did not send"
-    if kills:
-        return (
-            "killed",
-            f"was killed for want of memory ({name}; the kernel counts {kills} such kill{'s' if kills > 1 else ''} meanwhile)",
-        )
     if kills is None:
         return "killed", f"was killed by {name}, which aligndbg did not send: likely for want of memory"
-    return "killed", f"was killed by {name}, which aligndbg did not send; the kernel counts no kill for want of memory meanwhile"
+    if not kills.count:
+        return (
+            "killed",
+            f"was killed by {name}, which aligndbg did not send; the kernel counts no kill for want of memory meanwhile",
+        )
+    many = f"the kernel counts {kills.count} such kill{'s' if kills.count > 1 else ''}"
+    if kills.whole_machine:
+        return "killed", f"was killed by {name}, likely for want of memory: {many} on this machine meanwhile"
+    return "killed", f"was killed for want of memory ({name}; {many} meanwhile)"
 
 
 def name_of(number: int) -> str:

@@ -22,7 +22,8 @@ from types import FrameType
 
 from aligndbg.jobs.folder import LAUNCHER_LOG, LOG, log_files, stop_request
 from aligndbg.jobs.masking import remove_dumps
-from aligndbg.jobs.outcome import Evidence, memory_kills, outcome
+from aligndbg.jobs.memory import memory_kills
+from aligndbg.jobs.outcome import Evidence, outcome
 from aligndbg.jobs.processes import MARK, Killed, Process, boot_id, members, started_at, stop_all
 from aligndbg.jobs.spec import utc_now
 from aligndbg.jobs.state import JobState, write_state
@@ -103,7 +104,7 @@ def supervise(
     now = memory_kills()
     evidence = Evidence(
         logs=log_files(folder, rank_logs),
-        memory_kills=None if kills is None or now is None else max(0, now - kills),
+        memory_kills=now.since(kills) if now else None,
         asked=asked,
         swept=() if request else swept,
     )

@@ -113,8 +113,8 @@ def test_logs_are_harmless_and_without_secrets(jobs: Project) -> None:
     ended(jobs, name)
     out = jobs.run("jobs", "logs", name).out
     assert "\x1b" not in out and "\x07" not in out and "swordfish" not in out
-    assert out.splitlines()[0].startswith("red ")
-    assert out.splitlines()[1:] == ["20%", "password=***      TOKEN: ***", r"\u202eabc"]
+    assert out.splitlines()[0] == r"red \x1b]0;title\x07"
+    assert out.splitlines()[1:] == ["20%", "password=***    TOKEN: ***", r"\u202eabc"]
 
 
 @pytest.mark.parametrize("lines", [1, 2, 3, 4, 9])
