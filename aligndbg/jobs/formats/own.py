@@ -63,4 +63,4 @@ def _count(raw: Any) -> int | None:
     return raw if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw < 1e9 else None
 
 
-FORMAT = Format("aligndbg", read)
+FORMAT = Format("aligndbg", read, ('"phase"',))

@@ -20,7 +20,7 @@ _NEXT = re.compile(r"\[[0-9]{4}/[0-9]{2}/[0-9]{2} |\[(?:Train|Eval)\]\[Epoch ")
 
 
 def read(text: str, memory: Memory) -> Reading | None:
-    if "][Epoch " not in text or (record := _RECORD.search(text)) is None:
+    if (record := _RECORD.search(text)) is None:
         return None
     rest = text[record.end() :]
     if (other := _NEXT.search(rest)) is not None:  # Two ranks wrote into one line.
@@ -38,4 +38,4 @@ def fractions_as_percents(values: dict[str, float]) -> dict[str, float]:
     return {name: percent(value) if is_accuracy(name) else value for name, value in values.items()}
 
 
-FORMAT = Format("paddleclas", read)
+FORMAT = Format("paddleclas", read, ("][Epoch ",))

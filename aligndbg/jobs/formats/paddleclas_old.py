@@ -47,4 +47,4 @@ def read(text: str, memory: Memory) -> Reading | None:
     return Reading(phase, values, epoch, step, time=stamp(text[: record.start()]))
 
 
-FORMAT = Format("paddleclas-old", read)
+FORMAT = Format("paddleclas-old", read, ("step:", "END epoch:", "The best top1 acc", "top1_acc"))

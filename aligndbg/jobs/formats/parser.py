@@ -43,10 +43,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A log format. `read` takes a text without prefix and colours; it is quick to say None, which most lines are."""
+    """A log format. `read` takes a text without prefix and colours. A line without any of `words` is none of the format's, which
+    spares most lines the reading; without words, every line is read."""
 
     name: str
     read: Callable[[str, Memory], Reading | None]
+    words: tuple[str, ...] = ()
 
 
 class LineParser:
@@ -69,6 +71,10 @@ class LineParser:
     def feed(self, line: str) -> Sample | None:
         number = self._next
         self._next += 1
+        words = self._format.words
+        # A colour may stand inside a word.
+        if words and "\x1b" not in line and not any(word in line for word in words):
+            return None
         for text in redraws(line):
             named, body = split_prefix(text)
             rank = self._rank if named is None else named

@@ -31,4 +31,4 @@ def read(text: str, memory: Memory) -> Reading | None:
     return Reading(phase, meters(text[record.end() :], phase), memory.epoch, step, int(record["total"]))
 
 
-FORMAT = Format("pytorch-examples", read)
+FORMAT = Format("pytorch-examples", read, ("Epoch: [", "Test: [", "Acc@1"))

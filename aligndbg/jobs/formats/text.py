@@ -34,10 +34,8 @@ _STAMP = re.compile(
     r"(?<![0-9])([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})[ T]([0-9]{2}):([0-9]{2}):([0-9]{2})"
     r"(?:[.,]([0-9]{1,6})[0-9]{0,3})?(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?"
 )
-_PAIR = re.compile(
-    rf"(?<![A-Za-z0-9_@/])([A-Za-z][A-Za-z0-9_@/]{{0,31}})(?:\([^()]{{0,64}}\))?:[ \t]{{0,8}}"
-    rf"(?:(?:([0-9]{{1,6}}) days?, )?([0-9]{{1,6}}):([0-9]{{2}}):([0-9]{{2}})(?![0-9])|({NUMBER}))"
-)
+_PAIR = re.compile(rf"(?<![A-Za-z0-9_@/])([A-Za-z][A-Za-z0-9_@/]{{0,31}})(?:\([^()]{{0,64}}\))?:[ \t]{{0,8}}({NUMBER})")
+_ETA = re.compile(r"\beta:[ \t]{0,4}(?:([0-9]{1,6}) days?, )?([0-9]{1,6}):([0-9]{2}):([0-9]{2})(?![0-9])")
 
 
 def redraws(line: str) -> Iterator[str]:
@@ -78,10 +76,15 @@ def stamp(text: str) -> float | None:
 def pairs(text: str) -> dict[str, float]:
     """`name: number` pairs under their canonical names, the first where a name comes twice; `eta: H:MM:SS` in seconds."""
     found: dict[str, float] = {}
-    for name, days, hours, minutes, seconds, number in _PAIR.findall(text):
-        known = canonical(name)
-        if number and known != "eta_s":
-            found.setdefault(known, float(number))
-        elif hours and known == "eta_s":
-            found.setdefault(known, int(days or 0) * 86400.0 + int(hours) * 3600 + int(minutes) * 60 + int(seconds))
-    return found
+    for name, number in _PAIR.findall(text):
+        found.setdefault(canonical(name), float(number))
+    return with_eta(found, text)
+
+
+def with_eta(values: dict[str, float], text: str) -> dict[str, float]:
+    """The values with `eta_s` as a clock in the text tells it, `eta: 1 day, 0:00:22`; without it where there is no clock."""
+    values.pop("eta_s", None)
+    if (eta := _ETA.search(text)) is not None:
+        days, hours, minutes, seconds = eta.groups()
+        values["eta_s"] = int(days or 0) * 86400.0 + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    return values

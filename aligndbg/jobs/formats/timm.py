@@ -47,4 +47,4 @@ def _values(text: str, phase: str) -> dict[str, float]:
     return values
 
 
-FORMAT = Format("timm", read)
+FORMAT = Format("timm", read, ("Train: ", "Test", "Acc@1", "*** Best", '"top'))

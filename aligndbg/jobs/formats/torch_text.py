@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from aligndbg.jobs.formats.parser import Memory, Reading
-from aligndbg.jobs.formats.text import NUMBER, pairs
+from aligndbg.jobs.formats.text import NUMBER, with_eta
 from aligndbg.jobs.metrics import Phase, canonical, is_accuracy
 
 _METER = re.compile(
@@ -26,11 +26,7 @@ def meters(text: str, phase: Phase) -> dict[str, float]:
         known = canonical(name)
         averaged = phase == "eval" and average and (known == "loss" or is_accuracy(known))
         found.setdefault(known, float(average if averaged else value))
-    if (eta := pairs(text).get("eta_s")) is not None:
-        found["eta_s"] = eta
-    else:
-        found.pop("eta_s", None)
-    return found
+    return with_eta(found, text)
 
 
 def summary(text: str, memory: Memory) -> Reading | None:

@@ -36,4 +36,4 @@ def averaged_weights(values: dict[str, float]) -> dict[str, float]:
     return {f"{name}_ema": value for name, value in values.items()}
 
 
-FORMAT = Format("torchvision", read)
+FORMAT = Format("torchvision", read, ("Epoch: [", "Test:", "Acc@1"))
