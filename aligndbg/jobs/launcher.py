@@ -46,12 +46,23 @@ def check_command(spec: JobSpec) -> None:
         raise UsageError(f"there is no folder {spec.cwd} to run the job in", "--cwd DIR")
     if "\0" in "".join((*spec.argv, *spec.env, *spec.env.values())):
         raise UsageError("a command cannot hold a NUL character")
+    if spec.rank_logs is not None:
+        _check_pattern(spec.rank_logs)
     program = spec.argv[0]
     found = Path(spec.cwd, program).is_file() if "/" in program else shutil.which(program, path=spec.env.get("PATH")) is not None
     if not found:
         raise UsageError(
             f"there is no program {program!r}", "a path starts at the job's working folder, a bare name is looked up in PATH"
         )
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        next(Path(os.devnull).glob(pattern), None)
+    except (ValueError, NotImplementedError, IndexError) as error:
+        raise UsageError(f"rank_logs: {pattern!r} is no pattern of files in the job's log folder: {error}") from None
+    if ".." in Path(pattern).parts:
+        raise UsageError(f"rank_logs: {pattern!r} leads out of the job's log folder")
 
 
 def _make(folder: Path, spec: JobSpec) -> None:

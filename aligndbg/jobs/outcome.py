@@ -34,6 +34,7 @@ _ERROR_LEVEL = re.compile(
     r"|(?:ERROR|CRITICAL|FATAL)(?::|\s+-)"
 )
 _LAUNCHER = re.compile(r"LAUNCH ERROR |.*Container failed !!!|LAUNCH INFO .* Pod failed|.*\bChildFailedError\b")
+_TOLD = re.compile(r"LAUNCH INFO .* Terminating with signal (\d+)$")
 _RANK_ENDED = re.compile(r"Container rank (\d+) status failed .* code (-?\d+) log ")
 _TORCHRUN_ENDED = re.compile(r"\s*rank\s*:\s*(\d+)\b.*|\s*exitcode\s*:\s*(-?\d+)\b.*")
 _TRACEBACK = "Traceback (most recent call last):"
@@ -141,7 +142,11 @@ def _meaning(code: int, evidence: Evidence) -> tuple[Status, str]:
     failure = failure_in(evidence.logs, anywhere=code != 0)
     if code == 0:
         return ("failed", f"exit code 0, yet the log ends with a failure: {failure}") if failure else ("ended", "exit code 0")
-    killed = ranks_killed(tail(evidence.logs[0])) if evidence.logs else []
+    said = tail(evidence.logs[0]) if evidence.logs else []
+    # Paddle's launcher hears a signal, ends its ranks, and leaves with the signal's number as its exit code.
+    if any((told := _TOLD.match(line)) and int(told[1]) == code for line in said):
+        return "killed", f"its launcher was ended by {name_of(code)}, which aligndbg did not send; exit code {code}"
+    killed = ranks_killed(said)
     # The launcher ends the other ranks by SIGTERM; who went first went by another signal.
     if first := next((one for one in killed if one[1] != signal.SIGTERM), None):
         rank, number = first

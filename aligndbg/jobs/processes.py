@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,9 @@ MARK = "ALIGNDBG_JOB"
 killed has no parent either: what it inherited is all that is left to know it by."""
 
 PROC = Path("/proc")
-POLL = 0.1
+POLL_SECONDS = 0.05
+FORCED_SECONDS = 5.0
+"""How long after the first SIGKILL a process may still be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A process that was told to end; `signal` is the one that did it, SIGTERM or SIGKILL."""
+    """A process that ended in a stop; `signal` is what it was sent last, SIGTERM or SIGKILL."""
 
     pid: int
     command: str
@@ -101,36 +104,37 @@ def stop_all(find: Callable[[], Iterable[Process]], grace: float, reap: Callable
 
     New children of dying processes are caught, for `find` is asked each time. `reap` is called between.
     """
-    told: dict[int, tuple[Process, str]] = {}
+    told: dict[tuple[int, int], tuple[Process, str]] = {}
     begun = time.monotonic()
-    forced = False
     while living := list(find()):
         past = time.monotonic() - begun
-        if past > grace + 5:
+        if past > grace + FORCED_SECONDS:
             break
-        forced = past >= grace
+        word = "SIGTERM" if past < grace else "SIGKILL"
         for process in living:
-            word = "SIGKILL" if forced else "SIGTERM"
-            if told.get(process.pid) != (process, word) and _send(process, signal.Signals[word]):
-                told[process.pid] = (process, word)
-                if not forced:
-                    # One that is suspended would never see the SIGTERM.
-                    _send(process, signal.SIGCONT)
-        time.sleep(POLL / 2)
+            # As it was seen first: one that is about to go has no command any more.
+            first, last = told.get((process.pid, process.started), (process, ""))
+            if last == word:
+                continue
+            _send(process, signal.Signals[word])
+            if word == "SIGTERM":
+                # One that is suspended would never see it.
+                _send(process, signal.SIGCONT)
+            # Also where its launcher was quicker.
+            told[process.pid, process.started] = first, word
+        time.sleep(POLL_SECONDS)
         reap()
-    left = tuple(living)
-    remaining = {process.pid for process in left}
-    return Stopped(tuple(Killed(pid, process.command, word) for pid, (process, word) in told.items() if pid not in remaining), left)
+    remaining = {(process.pid, process.started) for process in living}
+    killed = tuple(Killed(process.pid, process.command, word) for one, (process, word) in told.items() if one not in remaining)
+    return Stopped(killed, tuple(living))
 
 
-def _send(process: Process, number: signal.Signals) -> bool:
+def _send(process: Process, number: signal.Signals) -> None:
     if started_at(process.pid) != process.started:
-        return False
-    try:
+        return
+    # What cannot be sent to is still there at the end, and is told then.
+    with suppress(ProcessLookupError, PermissionError):
         os.kill(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def _has_proc() -> bool:

@@ -114,3 +114,9 @@ def test_a_supervisor_that_fails_at_once_is_told_with_its_last_word(begin: Start
         begin("pass")
     [job] = list_jobs(begin.root)
     assert job.state and job.state.status == "failed" and "could not start it" in job.state.reason
+
+
+@pytest.mark.parametrize("pattern", ["/tmp/*.log", "../*.log", "", "**x"])
+def test_a_pattern_of_logs_stays_in_the_folder(tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(UsageError, match="rank_logs: "):
+        start(JobSpec(new_id("run"), "run", "t", ("sleep", "1"), str(tmp_path), rank_logs=pattern), tmp_path / "jobs")

@@ -112,6 +112,22 @@ def test_a_shells_word_for_a_signal() -> None:
     assert outcome(137, Evidence()).reason == "exit code 137 (128 + 9: SIGKILL)"
 
 
+def test_a_launcher_that_hears_a_signal(tmp_path: Path) -> None:
+    logs = [
+        log(
+            tmp_path,
+            [
+                "LAUNCH INFO 2026-11-25 18:09:00,965 Terminating with signal 15",
+                "LAUNCH INFO 2026-11-25 18:09:01,1 Exit with signal 15",
+            ],
+        )
+    ]
+    end = outcome(15, Evidence(logs))
+    assert (end.status, end.exit_code) == ("killed", 15)
+    assert end.reason == "its launcher was ended by SIGTERM, which aligndbg did not send; exit code 15"
+    assert outcome(1, Evidence(logs)).status == "failed"
+
+
 def test_what_was_left_behind_is_told() -> None:
     swept = [Killed(7, "rank", "SIGTERM"), Killed(8, "rank", "SIGKILL")]
     assert outcome(0, Evidence(swept=swept)).reason == "exit code 0; 2 processes that it left behind were ended: 7, 8"
