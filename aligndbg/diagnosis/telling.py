@@ -202,8 +202,9 @@ def _item(case: Case, item: Item, proof: Proof) -> Finding:
         return _finding(case, item.cause, message, _fix("", "", words), proof, source=source)
     message = f"{call.path} ({call.type}) {item.told}"
     words = _FIXES.get(item.cause, "as in torch")
-    fix = _fix(item.old, item.new, words)
-    return _finding(case, item.cause, message, fix, proof, source=source, old=item.old, new=item.new)
+    # A Dropout that never drops would be right in eval and wrong in training.
+    new = "training=self.training" if item.new == "training=False" else item.new
+    return _finding(case, item.cause, message, _fix(item.old, new, words), proof, source=source, old=item.old, new=new)
 
 
 def _hidden(case: Case, hidden: Hidden, proof: Proof) -> Finding:
