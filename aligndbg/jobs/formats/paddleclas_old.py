@@ -36,7 +36,7 @@ def read(text: str, memory: Memory) -> Reading | None:
         return None
     phase: Phase = "train" if record["phase"] == "train" else "eval"
     epoch = float(record["epoch"]) if record["epoch"] else memory.epoch
-    if phase == "train":
+    if phase == "train" or step is None:
         memory.epoch = epoch
     rest = text[record.end() :]
     if (other := _NEXT.search(rest)) is not None:  # Two ranks wrote into one line.

@@ -217,6 +217,11 @@ def test_stamps_are_the_logs_own_time() -> None:
     assert samples("torchvision", zoned.replace("05-02", "02-31"))[0].time is None
 
 
+def test_the_result_of_an_evaluation_alone_is_that_of_its_end() -> None:
+    alone = [line for line in OLD.split("\n") if "END epoch:3   valid" in line or "top1_acc" in line]
+    assert [sample.epoch for sample in samples("paddleclas-old", "\n".join(alone))] == [3.0, 3.0]
+
+
 def test_steps_of_old_pytorch_examples_count_from_0() -> None:
     line = EXAMPLES.split("\n")[0]
     steps = [s.step for s in samples("pytorch-examples", "\n".join(line.replace("1/5", f"{n}/5") for n in (0, 2, 4)))]
