@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable
 from threading import RLock
 from time import monotonic
 
 from aligndbg.jobs.log_index import Change, LogLine, LogSource, Scan
 from aligndbg.jobs.log_search import CHUNK, Keep, kept, never
 
-CACHED_CHUNKS = 16
+CACHED_LINES = 50_000
+"""Kept lines whose keys are remembered: one screen of a rare kind of line spans hundreds of chunks."""
 
 
 class Filtered:
@@ -28,11 +27,12 @@ class Filtered:
         self._cancelled = cancelled
         self._lock = RLock()
         self._from = source.settled
-        self._before = array("l")
-        self._after = array("l")
+        # Kept lines up to and with each chunk, going away from where the log ended when the filter was made.
+        self._before: list[int] = []
+        self._after: list[int] = []
         self._rest: list[int] = []
-        self._sums: tuple[Sequence[int], Sequence[int]] = ([], [])
         self._chunks: OrderedDict[int, list[int]] = OrderedDict()
+        self._remembered = 0
         self._take_in()
 
     @property
@@ -42,11 +42,11 @@ class Filtered:
     @property
     def first(self) -> int:
         with self._lock:
-            return -self._sums[0][-1] if self._sums[0] else 0
+            return -self._before[-1] if self._before else 0
 
     @property
     def _counted(self) -> int:
-        return self._sums[1][-1] if self._sums[1] else 0
+        return self._after[-1] if self._after else 0
 
     @property
     def end(self) -> int:
@@ -66,8 +66,7 @@ class Filtered:
                 # What was being looked through is not known to its end.
                 break
             with self._lock:
-                self._before.append(len(keys))
-                self._sum()
+                self._before.append(len(keys) - self.first)
             if monotonic() >= deadline:
                 break
         return not self.complete
@@ -84,9 +83,8 @@ class Filtered:
         while self._start(len(self._after) + 1) <= self.source.settled and not self._cancelled():
             keys = self._kept(len(self._after), self._cancelled)
             with self._lock:
-                self._after.append(len(keys))
+                self._after.append(len(keys) + self._counted)
                 self._rest = []
-                self._sum()
         begin = self._start(len(self._after))
         rest = kept(self.source, self.keep, begin, self.source.end - begin, self._cancelled)
         with self._lock:
@@ -103,14 +101,13 @@ class Filtered:
                 return self._chunks[chunk]
         keys = kept(self.source, self.keep, self._start(chunk), CHUNK, cancelled)
         with self._lock:
-            if not cancelled():
+            # No line is ever asked for in a chunk without one.
+            if keys and not cancelled() and chunk not in self._chunks:
                 self._chunks[chunk] = keys
-            if len(self._chunks) > CACHED_CHUNKS:
-                self._chunks.popitem(last=False)
+                self._remembered += len(keys)
+            while self._remembered > CACHED_LINES and len(self._chunks) > 1:
+                self._remembered -= len(self._chunks.popitem(last=False)[1])
         return keys
-
-    def _sum(self) -> None:
-        self._sums = list(accumulate(self._before)), list(accumulate(self._after))
 
     def origin(self, key: int) -> int:
         """The line's key in the source. IndexError where there is no such line."""
@@ -119,7 +116,7 @@ class Filtered:
                 raise IndexError(f"no line {key} among {self.first} to {self.end - 1}")
             if key >= self._counted:
                 return self._rest[key - self._counted]
-            sums = self._sums[key >= 0]
+            sums = self._after if key >= 0 else self._before
             place = key if key >= 0 else -key - 1
             chunk = bisect_right(sums, place)
             within = place - (sums[chunk - 1] if chunk else 0)

@@ -25,6 +25,7 @@ PIECES = st.lists(
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a hundred bytes have many blocks, lines span several, and most are cut."""
     monkeypatch.setattr(log_index, "BLOCK", 16)
+    monkeypatch.setattr(log_index, "PIECE", 4)
     monkeypatch.setattr(log_index, "SHOWN", 24)
     monkeypatch.setattr(log_index, "CACHED_BLOCKS", 2)
     monkeypatch.setattr(log_index, "OVERLAP", 4)

@@ -35,7 +35,7 @@ quick = settings(deadline=None, suppress_health_check=[HealthCheck.function_scop
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (log_search, log_filter):
         monkeypatch.setattr(module, "CHUNK", 4)
-    monkeypatch.setattr(log_filter, "CACHED_CHUNKS", 2)
+    monkeypatch.setattr(log_filter, "CACHED_LINES", 6)
 
 
 def written(path: Path, lines: list[str], mode: str = "wb") -> None:

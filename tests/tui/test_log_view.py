@@ -292,6 +292,19 @@ async def test_levels_and_hits_filter_and_the_line_stays_when_the_filter_goes(tm
         await until(pilot, lambda: view(pilot).end - view(pilot).first == 3001)
 
 
+async def test_lines_found_later_in_front_fill_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    text = numbered(20_000)
+    text[::5000] = [f"ERROR {number}" for number in range(4)]
+    write(path, *text)
+    # One chunk between two paints.
+    monkeypatch.setattr("aligndbg.tui.widgets.log_view.SLICE_S", 0.0)
+    async with opened(path) as pilot:
+        view(pilot).filter(Level.ERROR)
+        await until(pilot, lambda: view(pilot)._reader.complete and view(pilot).first == -4)
+        await until(pilot, lambda: [line for line in lines(pilot) if line] == [f"ERROR {number}" for number in range(4)])
+
+
 async def test_an_empty_filter_says_so(tmp_path: Path) -> None:
     path = tmp_path / "log"
     write(path, *numbered(10))

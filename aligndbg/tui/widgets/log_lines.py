@@ -61,7 +61,8 @@ class LogLines(ScrollView, can_focus=True):
         self.first = self.end = 0
         self.paused_at = 0
         self._gutter = gutter
-        self._page: list[tuple[int, Strip]] | None = None
+        self._page: list[tuple[int, Strip]] = []
+        self._page_top: int | None = None
         self._strips: LRUCache[LogLine, list[Strip]] = LRUCache(500)
         self._rich: dict[str, Style] = {}
 
@@ -75,13 +76,17 @@ class LogLines(ScrollView, can_focus=True):
         """The first line on the screen."""
         return self.first + self.scroll_offset.y
 
-    def stretch(self, top: int | None) -> None:
-        """Set how far one can scroll; the line at the top stays, or where that is None the end shows."""
+    def stretch(self, top: int | None, changed: bool = True) -> None:
+        """Set how far one can scroll; the line at the top stays, or where that is None the end shows.
+
+        `changed` is False where lines were found in front alone: what is on the screen need not be read again.
+        """
         self.cursor = self.end - 1 if self.following else max(self.first, min(self.cursor, self.end - 1))
-        self._forget()
         last = self._last_top()
         self.virtual_size = Size(self.scrollable_content_region.width, last - self.first + self._height)
         self._scroll_top(last if top is None else min(top, last))
+        if changed or self._page_top != self.top:
+            self._forget()
 
     def _scroll_top(self, key: int) -> None:
         self.scroll_to(y=max(0, key - self.first), animate=False, force=True)
@@ -106,17 +111,22 @@ class LogLines(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
-        if self._page is None:
-            self._page = self._laid_out()
-        if y < len(self._page):
-            return self._page[y][1].apply_style(self.rich_style).adjust_cell_length(width, self.rich_style)
+        page = self.page
+        if y < len(page):
+            return page[y][1].apply_style(self.rich_style).adjust_cell_length(width, self.rich_style)
         if y == 0 and self.source.complete:
             nothing = "no line passes the filter" if isinstance(self.source, Filtered) else "nothing is written yet"
             return Strip([Segment(nothing, self._style("quiet"))]).adjust_cell_length(width, self.rich_style)
         return Strip.blank(width, self.rich_style)
 
-    def _laid_out(self) -> list[tuple[int, Strip]]:
+    @property
+    def page(self) -> list[tuple[int, Strip]]:
         """The screen's lines, each with its line's key."""
+        if self._page_top != self.top:
+            self._page, self._page_top = self._laid_out(), self.top
+        return self._page
+
+    def _laid_out(self) -> list[tuple[int, Strip]]:
         page: list[tuple[int, Strip]] = []
         for line in self.source.read(self.top, min(self._height, self.end - self.top)):
             page += [(line.key, self._selected(strip) if line.key == self.cursor else strip) for strip in self._lines(line)]
@@ -146,7 +156,7 @@ class LogLines(ScrollView, can_focus=True):
         return self._rich[name]
 
     def _forget(self) -> None:
-        self._page = None
+        self._page_top = None
         self.refresh()
 
     def redraw(self) -> None:
@@ -158,7 +168,7 @@ class LogLines(ScrollView, can_focus=True):
         super().notify_style_update()
         self._rich = {}
         self._strips.clear()
-        self._page = None
+        self._page_top = None
 
     def on_resize(self, event: events.Resize) -> None:
         self.redraw()
@@ -173,7 +183,6 @@ class LogLines(ScrollView, can_focus=True):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self._page = None
         if self.following and new_value < old_value and round(new_value) < self.max_scroll_y:
             self._pause()
 
@@ -193,7 +202,7 @@ class LogLines(ScrollView, can_focus=True):
         """Put the cursor on a line; following pauses."""
         self._pause()
         self.cursor = max(self.first, min(key, self.end - 1))
-        shown = {each for each, _ in (self._page if self._page is not None else self._laid_out())}
+        shown = {each for each, _ in self.page}
         self._forget()
         if self.cursor not in shown:
             self._scroll_top(min(self._last_top(), self.cursor - self._height // 2))
@@ -202,7 +211,7 @@ class LogLines(ScrollView, can_focus=True):
     def _move(self, by: int) -> None:
         if by > 0 and self.following:
             return
-        keys = [key for key, _ in self._page or self._laid_out()]
+        keys = [key for key, _ in self.page]
         if keys and not keys[0] <= self.cursor <= keys[-1]:
             # Scrolled away by the mouse: moving goes on from what shows.
             self.cursor = keys[0] if by > 0 else keys[-1]
@@ -261,7 +270,7 @@ class LogLines(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         place = event.get_content_offset(self)
-        page = self._page if self._page is not None else self._laid_out()
+        page = self.page
         if place is not None and place.y < len(page):
             self.go_to(page[place.y][0])
 

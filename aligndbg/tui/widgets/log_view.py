@@ -83,13 +83,13 @@ class LogView(LogLines):
             self.paused_at = self.source.end
             self._strips.clear()
         first, end = self.source.first, self.source.end
-        changed = anew or (first, end) != (self.first, self.end) or self.source.settled < end
-        if changed:
+        changed = anew or end != self.end or self.source.settled < end
+        if changed or first != self.first:
             top = self.top
             self.first, self.end = first, end
             if anew:
                 self.cursor = end - 1
-            self.stretch(None if self.following or anew else top)
+            self.stretch(None if self.following or anew else top, changed)
             if anew and stay is not None:
                 # The filter has gone: what it let see, among its neighbours.
                 self.go_to(stay)
