@@ -43,7 +43,10 @@ def test_decimation_keeps_the_extremes_and_the_number_of_points(points: list[tup
     assert (min(y for _, y in kept), max(y for _, y in kept)) == (min(y for _, y in points), max(y for _, y in points))
 
 
-@given(points, st.integers(1, 40))
+many_points = st.lists(st.tuples(st.integers(0, 5000).map(float), finite), min_size=20, max_size=200)
+
+
+@given(many_points, st.integers(1, 9))
 def test_decimation_keeps_the_extremes_of_every_column(points: list[tuple[float, float]], columns: int) -> None:
     points = sorted(points)
     kept = decimate(points, columns)
@@ -101,6 +104,8 @@ def test_values_too_large_to_add_are_marks() -> None:
 def test_broken_marks_survive_joining() -> None:
     trace = traced([(5.0, math.nan), *((float(x), 1.0) for x in range(100_000))], 16)
     assert trace.broken() == [5.0]
+    assert traced([(2.0, math.nan), (1.0, math.nan), (3.0, math.nan), (4000.0, 1.0)], 2).broken() == [1.0]
+    assert traced([(0.0, 1.0), (4000.0, 1.0), (1.0, math.nan), (2.0, math.nan)], 2).broken() == [1.0]
 
 
 def test_axes_of_steps_and_epochs() -> None:

@@ -179,6 +179,7 @@ def test_a_slow_start_and_single_slow_batches_are_no_collapse() -> None:
     slow_start = steps(200, lambda step: {"ips": 900.0 if step < 10 else 100.0})
     assert watched(ThroughputCollapsed(), slow_start)[0] == []
     assert watched(ThroughputCollapsed(), steps(200, lambda step: {"ips": 1.0 if step % 10 == 0 else 100.0}))[0] == []
+    assert watched(ThroughputCollapsed(), steps(200, lambda step: {"ips": 1.0 if 100 <= step < 110 else 100.0}))[0] == []
 
 
 def test_a_silent_rank_is_told_and_its_next_word_ends_it() -> None:
@@ -229,6 +230,7 @@ def test_images_that_are_replaced_without_a_word(line: str) -> None:
 
 def test_so_many_replaced_images_are_allowed_and_their_names_are_made_harmless() -> None:
     line = "data read faild: a\x1b[2J\x00b 5, exception info: x"
+    assert watched(ImagesReplaced(allowed=1), [Heard(None, line, 0.0)])[0] == []
     found, _ = watched(ImagesReplaced(allowed=1), [Heard(None, line, 0.0), Heard(None, line, 1.0)])
     assert len(found) == 1 and found[0].sentence.isprintable()
 
@@ -251,6 +253,7 @@ def test_a_target_that_was_missed_is_told_at_the_end() -> None:
 
 def test_a_target_that_was_met_just_so() -> None:
     assert watched(BelowTarget(58.092), [result(1, 58.292), Ended(9.0)])[0] == []
+    assert watched(BelowTarget(58.1), [result(1, 58.3), Ended(9.0)])[0] == []  # 58.1 + 0.2 is more than 58.3 in binary.
     assert len(watched(BelowTarget(58.092), [result(1, 58.291), Ended(9.0)])[0]) == 1
     assert watched(BelowTarget(58.092, margin=0.0), [result(1, 58.092), Ended(9.0)])[0] == []
 

@@ -70,6 +70,7 @@ def test_a_gap_never_looks_back() -> None:
         (r"(?P<loss>1)" + "a?" * 20 + "a" * 20, "could take hours", ""),
         (r"(?P<loss>\d)(?P=loss)", "could take hours", ""),
         (r"(?P<loss>(x*)*)", "could take hours", ""),
+        (r"(?i)(?P<loss>1)a+A+a+A+b", "could take hours", ""),
         (r"(?P<loss>1)(?:(?:a{0,9}){0,9}){0,9}b", "could take hours", ""),
     ],
 )

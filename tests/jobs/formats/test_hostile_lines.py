@@ -52,6 +52,11 @@ def test_a_colour_inside_a_record_is_no_part_of_it() -> None:
     assert sample is not None and sample.values["loss"] == 6.75
 
 
+def test_a_colour_inside_a_word_does_not_hide_the_record() -> None:
+    sample = read("paddleclas", LINES["paddleclas"].replace("Epoch", "\x1b[1mEpoch"))
+    assert sample is not None and sample.values["loss"] == 6.75
+
+
 @pytest.mark.parametrize("name", LINES)
 @pytest.mark.parametrize("prefix", ["[default2]:", "[rank2]: ", "[1,2]<stdout>:", "2: ", "  [trainer2]: "])
 def test_a_launchers_prefix_names_the_rank(name: str, prefix: str) -> None:
