@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Literal
 
 from aligndbg.errors import UsageError
 from aligndbg.jobs.formats import own, paddleclas, paddleclas_old, pytorch_examples, timm, torchvision_references
+from aligndbg.jobs.formats.custom import custom_format
 from aligndbg.jobs.formats.parser import Format, LineParser, LogParser
 from aligndbg.jobs.metrics import Sample
 
@@ -40,6 +42,20 @@ def parser_named(name: str, rank: int | None = None, first_line: int = 0) -> Log
     near = get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}, or a regex of your own"
     raise UsageError(f"no log format is called {name!r}", hint)
+
+
+def parser_for(
+    log_format: str | None, rank: int | None = None, first_line: int = 0, accuracy: Literal["percent", "fraction"] = "percent"
+) -> LogParser:
+    """The parser that a job's `log_format` asks for: a format's name, a regex with named groups, or None to find the format.
+
+    `accuracy` is the scale of a regex's top-k. Raises UsageError for an unknown name or a regex that cannot be used.
+    """
+    if log_format is None:
+        return DetectingParser(rank, first_line)
+    if "(?P<" in log_format:
+        return LineParser(custom_format(log_format, accuracy), rank, first_line)
+    return parser_named(log_format, rank, first_line)
 
 
 class DetectingParser:

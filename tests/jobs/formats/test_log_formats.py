@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aligndbg.errors import UsageError
-from aligndbg.jobs.formats.detection import FORMATS, DetectingParser, detect, parser_named
+from aligndbg.jobs.formats.detection import FORMATS, DetectingParser, detect, parser_for, parser_named
 from aligndbg.jobs.metrics import Sample
 
 NEW = """\
@@ -202,6 +202,16 @@ def test_an_unknown_format_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="'paddleclass'") as refused:
         parser_named("paddleclass")
     assert refused.value.hint == "did you mean paddleclas?"
+
+
+def test_a_jobs_log_format_is_a_name_a_regex_or_left_open() -> None:
+    assert [parser_for(asked).name for asked in (None, "timm", r"loss (?P<loss>\d+)")] == ["", "timm", "custom"]
+    sample = parser_for(r"acc (?P<top1>\S+)", rank=2, first_line=5, accuracy="fraction").feed("acc 0.829")
+    assert sample is not None and (sample.source_line, sample.rank, sample.values) == (5, 2, {"top1": 82.9})
+    with pytest.raises(UsageError, match="no log format"):
+        parser_for("loss=")
+    with pytest.raises(UsageError, match="no regular expression"):
+        parser_for("(?P<loss>")
 
 
 def test_stamps_are_the_logs_own_time() -> None:
