@@ -40,6 +40,10 @@ class Filtered:
         return self._from - len(self._before) * CHUNK <= self.source.first
 
     @property
+    def fault(self) -> str:
+        return self.source.fault
+
+    @property
     def first(self) -> int:
         with self._lock:
             return -self._before[-1] if self._before else 0

@@ -99,6 +99,10 @@ class LogSource(Protocol):
     @property
     def settled(self) -> int: ...
 
+    @property
+    def fault(self) -> str:
+        """Why the lines cannot be read; empty where they can."""
+
     def read(self, key: int, count: int = 1) -> list[LogLine]:
         """Fewer where the lines end."""
 
@@ -115,11 +119,12 @@ class LogSource(Protocol):
 
 
 class LogIndex:
-    """A file that does not exist yet has no lines; `refresh` sees it come."""
+    """A file that does not exist yet has no lines; `refresh` sees it come. `fault` says why the file cannot be read, if so."""
 
     def __init__(self, path: Path, rank: int | None = None) -> None:
         self.path = path
         self.rank = rank
+        self.fault = ""
         self._lock = RLock()
         self._file: BinaryIO | None = None
         self._open()
@@ -133,10 +138,11 @@ class LogIndex:
     def _open(self) -> None:
         if self._file is not None:
             self._file.close()
+        self._file, self.fault = None, ""
         try:
             self._file = self.path.open("rb", buffering=0)
-        except FileNotFoundError:
-            self._file = None
+        except OSError as error:
+            self._fail(error)
         info = os.fstat(self._file.fileno()) if self._file is not None else None
         self._identity = (info.st_dev, info.st_ino) if info is not None else None
         self._size = info.st_size if info is not None else 0
@@ -149,6 +155,11 @@ class LogIndex:
         self._sums: Sequence[int] | None = None
         self._blocks: OrderedDict[int, Block] = OrderedDict()
         self._mark()
+
+    def _fail(self, error: OSError) -> None:
+        """A file that is not there yet is no fault."""
+        if not isinstance(error, FileNotFoundError):
+            self.fault = error.strerror or str(error)
 
     # -- the extent ---------------------------------------------------------------------------------------------------
 
@@ -201,12 +212,14 @@ class LogIndex:
         with self._lock:
             try:
                 info = self.path.stat()
-            except FileNotFoundError:
-                # A rotated file keeps its name's place empty for a moment; what is open can still be read.
+            except OSError as error:
+                # A rotated file leaves its name empty for a moment; what is open can still be read.
+                self._fail(error)
                 return Change.NONE
             if (info.st_dev, info.st_ino) != self._identity or info.st_size < self._size or not self._same():
+                had = self._file is not None
                 self._open()
-                return Change.REPLACED
+                return Change.REPLACED if had or self._file is not None else Change.NONE
             if info.st_size == self._size or not self.complete:
                 return Change.NONE
         deadline = monotonic() + limit_s
@@ -329,8 +342,13 @@ class LogIndex:
     def _read(self, start: int, end: int) -> bytes:
         if self._file is None or end <= start:
             return b""
-        self._file.seek(start)
-        return self._file.read(end - start)
+        try:
+            self._file.seek(start)
+            return self._file.read(end - start)
+        except OSError as error:
+            # A network's file may go at any time; the lines that are shown already stay.
+            self._fail(error)
+            return b""
 
     # -- searching ----------------------------------------------------------------------------------------------------
 

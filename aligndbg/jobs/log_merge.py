@@ -6,7 +6,7 @@ What the files held at the beginning is put in order from the end, so that the l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
@@ -81,6 +81,8 @@ class LogMerge:
         self._split: list[int] | None = None
         self._left: list[int] = []
         self._taken: list[int] = []
+        # By file: the lines from one to another that share a time.
+        self._timed = [(1, 0, NEVER)] * len(self._indexes)
         self._years = [_year(index.path) for index in self._indexes]
 
     def show(self, ranks: Collection[int]) -> None:
@@ -102,6 +104,10 @@ class LogMerge:
     @property
     def complete(self) -> bool:
         return self._split is not None and self._left == [index.first for index in self._indexes]
+
+    @property
+    def fault(self) -> str:
+        return "; ".join(f"{index.path.name}: {index.fault}" for index in self._indexes if index.fault)
 
     @property
     def first(self) -> int:
@@ -183,13 +189,23 @@ class LogMerge:
 
     def _time(self, file: int, key: int) -> float:
         """Of the line, or of the last one before it that has a time; at the file's beginning, of the first that has one."""
-        index = self._indexes[file]
-        for near in _around(key, index.first, min(index.end, index.first + UNTIMED)):
-            for line in index.read(near):
-                time = time_of(plain(line.text[:1000]), self._years[file])
-                if time is not None:
-                    return time
+        low, high, time = self._timed[file]
+        if low <= key <= high:
+            return time
+        first = self._indexes[file].first
+        low = max(first, key - UNTIMED)
+        ahead = range(key + 1, first + UNTIMED) if low == first else range(0)
+        for near in (*range(key, low - 1, -1), *ahead):
+            stamp = self._stamp(file, near)
+            if stamp is not None:
+                self._timed[file] = near if near <= key else low, key, stamp
+                return stamp
+        self._timed[file] = low, key, NEVER
         return NEVER
+
+    def _stamp(self, file: int, key: int) -> float | None:
+        lines = self._indexes[file].read(key)
+        return time_of(plain(lines[0].text[:1000]), self._years[file]) if lines else None
 
     # -- lines --------------------------------------------------------------------------------------------------------
 
@@ -232,12 +248,6 @@ class LogMerge:
             begin, end = min(keys), max(keys) + 1
             found += [keys[own] for own in index.candidates(begin, end - begin, scan, cancelled) if own in keys]
         return sorted(found)
-
-
-def _around(key: int, first: int, ahead: int) -> Iterator[int]:
-    yield from range(key, max(first, key - UNTIMED) - 1, -1)
-    if key - UNTIMED <= first:
-        yield from range(key + 1, ahead)
 
 
 def _year(path: Path) -> int:

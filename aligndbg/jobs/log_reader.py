@@ -28,7 +28,7 @@ class LogReader:
     """`advance` may run in a thread; what is asked meanwhile is done by the next one. `view` is what shows.
 
     `generation` grows when the keys of the view begin anew: other lines show; `source_generation` when those of the source do:
-    the log was replaced, or other ranks show.
+    the log was replaced, or other ranks show. At least one file, by rank.
     """
 
     def __init__(self, files: Mapping[int, Path]) -> None:

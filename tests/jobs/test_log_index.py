@@ -161,6 +161,18 @@ def test_a_file_cut_short_while_it_is_read_harms_nothing(tmp_path: Path) -> None
     assert shown(finish(index)) == ["new"]
 
 
+def test_what_cannot_be_read_is_told_until_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.mkdir()
+    index = LogIndex(path)
+    assert index.fault
+    assert index.refresh() is Change.NONE
+    path.rmdir()
+    path.write_bytes(b"line\n")
+    assert index.refresh() is Change.REPLACED
+    assert (index.fault, shown(finish(index))) == ("", ["line"])
+
+
 def test_no_such_line(tmp_path: Path) -> None:
     index = LogIndex(tmp_path / "none")
     assert index.read(0, 10) == []

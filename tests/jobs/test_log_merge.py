@@ -92,6 +92,25 @@ def test_what_is_written_later_comes_as_it_arrives(tmp_path: Path, writes: list[
     assert shown(merge) == expected
 
 
+def test_files_without_times_stand_one_after_the_other_and_cost_one_look_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_index, "BLOCK", 1 << 20)
+    looks = 0
+
+    def counted(text: str, year: int) -> float | None:
+        nonlocal looks
+        looks += 1
+        return time_of(text, year)
+
+    monkeypatch.setattr(log_merge, "time_of", counted)
+    paths = {rank: tmp_path / f"log.{rank}" for rank in range(2)}
+    for rank, path in paths.items():
+        write(path, [f"{rank} {number}" for number in range(2000)])
+    assert shown(finish(LogMerge(paths))) == [(rank, f"{rank} {number}") for rank in range(2) for number in range(2000)]
+    assert looks < 5000
+
+
 def test_an_unended_line_stands_last_until_it_ends(tmp_path: Path) -> None:
     paths = {0: tmp_path / "a", 1: tmp_path / "b"}
     paths[0].write_text("first\n 10%")

@@ -156,6 +156,11 @@ async def test_rotation_and_a_file_that_comes_late(tmp_path: Path) -> None:
         assert "the first file" not in screen_text(pilot)
 
 
+async def test_a_log_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    async with opened(tmp_path) as pilot:
+        await until(pilot, lambda: "cannot be read: Is a directory" in screen_text(pilot))
+
+
 HOSTILE = (
     "[red]x[/red] [@click=app.quit]q[/] [/nope] [",
     "\x1b[2J\x1b[H\x1b]52;c;AAAA\x07 cleared?",

@@ -124,6 +124,7 @@ class LogView(LogLines):
         parts += [f"rank {self.rank}"] if self.rank is not None else []
         parts += [f"with {clean(self.text_filter.text)}"] if self.text_filter is not None else []
         parts += [f"from cell {self.left + 1}"] if self.left else []
+        parts += [f"cannot be read: {clean(self.source.fault)}"] if self.source.fault else []
         self.set_class(not self.following, "-paused")
         subtitle = " · ".join(parts)
         if subtitle != self._told:
