@@ -40,8 +40,8 @@ def read(text: str, memory: Memory) -> Reading | None:
     phase: Phase = record["phase"]
     values = {name: value for name, raw in record.items() if name not in _POSITION and (value := _number(raw)) is not None}
     whole = {name: int(value) for name in ("rank", "step", "total_steps") if (value := _count(record.get(name))) is not None}
-    time, epoch = _number(record.get("time")), _number(record.get("epoch"))
-    return Reading(phase, values, _finite(epoch), whole.get("step"), whole.get("total_steps"), _finite(time), whole.get("rank"))
+    time, epoch = (_below(_number(record.get(name)), limit) for name, limit in (("time", 1e12), ("epoch", 1e9)))
+    return Reading(phase, values, epoch, whole.get("step"), whole.get("total_steps"), time, whole.get("rank"))
 
 
 def _number(raw: Any) -> float | None:
@@ -55,8 +55,9 @@ def _number(raw: Any) -> float | None:
         return math.inf if raw > 0 else -math.inf
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _below(value: float | None, limit: float) -> float | None:
+    """None for what is no position in a run: NaN, below 0, or beyond the limit."""
+    return value if value is not None and 0 <= value < limit else None
 
 
 def _count(raw: Any) -> int | None:

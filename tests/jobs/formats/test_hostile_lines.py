@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -13,6 +14,9 @@ from aligndbg.jobs.formats.detection import FORMATS, DetectingParser
 from aligndbg.jobs.formats.parser import LineParser
 from aligndbg.jobs.formats.text import LONGEST, redraws
 from aligndbg.jobs.metrics import CANONICAL, Sample
+from aligndbg.jobs.series import Curves
+from aligndbg.jobs.violation import Measured
+from aligndbg.jobs.watch import Watch, standard_rules
 
 LINES = {
     "paddleclas": "[2031/05/02 08:00:03] ppcls INFO: [Train][Epoch 2/90][Iter: 10/40]top1: 0.12500, loss: 6.75000, eta: 0:00:22",
@@ -111,6 +115,7 @@ hostile = st.one_of(
 @given(st.lists(hostile, max_size=4))
 def test_no_line_raises_and_what_is_read_is_sound(lines: list[str]) -> None:
     for parser in (DetectingParser(), *(LineParser(format) for format in FORMATS)):
+        curves, watch = Curves(8), Watch(standard_rules(target_top1=50.0, schedule=float))
         for number, line in enumerate(lines):
             sample = parser.feed(line)
             if sample is not None:
@@ -118,6 +123,10 @@ def test_no_line_raises_and_what_is_read_is_sound(lines: list[str]) -> None:
                 assert sample.phase in ("train", "eval")
                 assert sample.values and all(isinstance(value, float) for value in sample.values.values())
                 assert (sample.step is None or sample.step >= 0) and (sample.rank is None or sample.rank >= 0)
+                watch.see(Measured(sample, 0.0))
+                curves.add(sample)
+                for phase, metric, whole in curves.metrics():
+                    assert all(map(math.isfinite, curves.curve(phase, metric, whole, axis="epoch", columns=4).ys))
 
 
 @pytest.mark.parametrize(
@@ -131,11 +140,13 @@ def test_no_line_raises_and_what_is_read_is_sound(lines: list[str]) -> None:
 )
 def test_a_megabyte_line_takes_no_time(unit: str) -> None:
     line = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
-    parsers = [LineParser(format) for format in FORMATS]
     began = time.perf_counter()
-    for parser in parsers:
-        parser.feed(line)
-    assert time.perf_counter() - began < 2.0
+    for format in FORMATS:
+        parser = LineParser(format)
+        for word in format.words:  # Without one of its words a format does not look at the line.
+            parser.feed(word + line)
+            parser.feed(line[:4000] + word)
+    assert time.perf_counter() - began < 5.0
 
 
 def test_a_long_line_is_read_at_its_states_starts_only() -> None:
@@ -175,3 +186,9 @@ def test_a_metric_may_not_take_a_positions_name() -> None:
 def test_other_json_is_not_ours(line: str) -> None:
     assert read("aligndbg", line) is None
     assert read("aligndbg", '{"phase":' + "[" * 3000) is None
+
+
+@pytest.mark.parametrize("epoch", ["1e300", "-1", "NaN", '"inf"', "1" + "0" * 400, "true", "[]"])
+def test_an_impossible_epoch_is_left_out_and_its_metrics_are_not(epoch: str) -> None:
+    sample = read("aligndbg", f'{{"phase": "train", "epoch": {epoch}, "step": 1, "loss": 2.5}}')
+    assert sample is not None and sample.epoch is None and sample.values == {"loss": 2.5}
