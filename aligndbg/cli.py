@@ -170,7 +170,16 @@ def _jobs_parser(parser: Parser) -> Parser:
     logs.set_defaults(run="jobs:logs")
     attach = actions.add_parser("attach", help="follow a job; ctrl+c leaves it running")
     attach.set_defaults(run="jobs:attach")
-    for action in (show, logs, attach):
+    watch = actions.add_parser("watch", help="follow a job's metrics under rules; the exit code is 1 if one is broken")
+    watch.add_argument("--target", type=float, metavar="TOP1", help="in percent: the best top-1 is to reach it and 0.2 more")
+    watch.add_argument("--epochs", type=int, metavar="N", help="how many the run will have")
+    watch.add_argument("--classes", type=int, default=1000, metavar="N", help="what chance is (default: 1000)")
+    watch.add_argument(
+        "--silent", type=float, default=600.0, metavar="SECONDS", help="so long a rank may say nothing (default: 600)"
+    )
+    watch.add_argument("--json", action="store_true", help="one object for each broken rule")
+    watch.set_defaults(run="jobs_watch:watch")
+    for action in (show, logs, attach, watch):
         action.add_argument(
             "job", metavar="JOB", nargs="?", default="latest", help="id, unambiguous part of it, path, or latest (the default)"
         )
@@ -184,7 +193,7 @@ def _jobs_parser(parser: Parser) -> Parser:
     start.add_argument("--cwd", metavar="DIR", help="where it runs; default: here")
     start.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- PROGRAM ARGUMENT ...")
     start.set_defaults(run="jobs:run")
-    for action in (parser, listing, show, logs, attach, stop, start):
+    for action in (parser, listing, show, logs, attach, watch, stop, start):
         action.add_argument("--jobs", metavar="DIR", default=argparse.SUPPRESS, help="where the jobs are")
     for action in (listing, show):
         action.add_argument("--json", action="store_true")
