@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 from aligndbg.frameworks.arena import ALIGNMENT, FreeList, SharedMemory
 from aligndbg.frameworks.wire import Free, Full, Message, Slot, decode, encode
+
+_FREED_AT_ONCE = 256
+"""Offsets in one message, which stays short."""
 
 
 @dataclass
@@ -54,6 +58,8 @@ class Channel:
         self._inbound = inbound
         self._space = FreeList(outbound.capacity)
         self._waiting: deque[tuple[Message, list[Lease]]] = deque()
+        self._freed: list[int] = []
+        """Offsets whose release the writer has not been told of yet."""
 
     def send(self, message: Message, arrays: Sequence[NDArray[Any]] = ()) -> None:
         """Copies `arrays` before it returns. EOFError or OSError when the other side is gone."""
@@ -66,6 +72,7 @@ class Channel:
     def receive(self) -> tuple[Message, list[Lease]]:
         """The next message, waiting for it. EOFError or OSError when the other side is gone."""
         while not self._waiting:
+            self._tell_freed()
             self._read()
         return self._waiting.popleft()
 
@@ -76,6 +83,7 @@ class Channel:
 
     def poll(self) -> bool:
         """Take in what has arrived without waiting; whether there is a message to receive. EOFError only after the last one."""
+        self._tell_freed()
         try:
             while self.connection.poll():
                 self._read()
@@ -85,9 +93,23 @@ class Channel:
         return bool(self._waiting)
 
     def free(self, *offsets: int) -> None:
+        """Let the writer have these places again. Never blocks: a writer that is itself at a long message does not read, and each
+        would wait for the other. What cannot be told now is told with what is read next: a writer without memory says so."""
+        self._freed += offsets
+        self._tell_freed()
+
+    def _tell_freed(self) -> None:
         # A writer that is gone needs no memory; whoever reads next from this channel is told of its end.
         with contextlib.suppress(OSError):
-            self.connection.send_bytes(encode(Free(offsets)))
+            while self._freed and self._is_writable():
+                told, self._freed = self._freed[:_FREED_AT_ONCE], self._freed[_FREED_AT_ONCE:]
+                self.connection.send_bytes(encode(Free(tuple(told))))
+
+    def _is_writable(self) -> bool:
+        """Whether a short message goes out at once: there is room while a good part of the socket's buffer is free."""
+        line = select.poll()
+        line.register(self.connection.fileno(), select.POLLOUT)
+        return any(event & select.POLLOUT for _, event in line.poll(0))
 
     def close(self) -> None:
         self.connection.close()

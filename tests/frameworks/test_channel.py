@@ -19,8 +19,17 @@ KIB = 1024
 
 @pytest.fixture
 def line() -> Iterator[tuple[Channel, Channel]]:
+    yield from connected(4 * KIB)
+
+
+@pytest.fixture
+def roomy_line() -> Iterator[tuple[Channel, Channel]]:
+    yield from connected(KIB * KIB)
+
+
+def connected(memory: int) -> Iterator[tuple[Channel, Channel]]:
     left, right = socket.socketpair()
-    there, back = make_memory(4 * KIB), make_memory(4 * KIB)
+    there, back = make_memory(memory), make_memory(memory)
     one = Channel(Connection(left.detach()), SharedMemory(there), SharedMemory(back))
     other = Channel(Connection(right.detach()), SharedMemory(os.dup(back)), SharedMemory(os.dup(there)))
     yield one, other
@@ -111,3 +120,27 @@ def test_the_last_message_is_heard_after_the_sender_is_gone(line: tuple[Channel,
     assert other.receive()[0] == wire.Stage("building")
     with pytest.raises((EOFError, OSError)):
         other.poll()
+
+
+def test_releases_do_not_wait_for_a_writer_that_does_not_read(roomy_line: tuple[Channel, Channel]) -> None:
+    """As at the end of a forward: the writer is at one long message, and the reader lets go of what it has compared."""
+    one, other = roomy_line
+    leases = []
+    for _ in range(3000):
+        one.send(wire.Captured(0), [np.zeros(0, np.float32)])
+        leases += other.receive()[1]
+    long = threading.Thread(target=one.send, args=(wire.Stage("x" * (4 << 20)),), daemon=True)
+    long.start()
+    releasing = threading.Thread(target=lambda: [lease.release() for lease in leases], daemon=True)
+    releasing.start()
+    releasing.join(20)
+    assert not releasing.is_alive(), "each waits for the other"
+    assert isinstance(other.receive()[0], wire.Stage)
+    long.join(20)
+    assert not long.is_alive()
+    for _ in range(200):
+        one.poll()
+        other.poll()
+    # All memory is there again: a tensor as large as the whole needs every place.
+    one.send(wire.Captured(1), [np.ones(KIB * KIB - 4 * KIB, np.uint8)])
+    assert other.receive()[1][0].array.sum() == KIB * KIB - 4 * KIB
