@@ -179,11 +179,12 @@ def _ps(*which: str) -> Iterator[Process]:
     """The process table where there is no /proc, by POSIX's own program."""
     columns = ("pid", "ppid", "pgid", "stat", "lstart", "args")
     shown = subprocess.run(
-        ["ps", *which, *(word for column in columns for word in ("-o", f"{column}="))],
+        # Whole lines, however narrow the terminal is said to be.
+        ["ps", *which, "-ww", *(word for column in columns for word in ("-o", f"{column}="))],
         capture_output=True,
         text=True,
         errors="replace",
-        env={**os.environ, "LC_ALL": "C"},
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"LC_ALL": "C"},
         check=False,
     )
     for line in shown.stdout.splitlines():
