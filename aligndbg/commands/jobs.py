@@ -31,7 +31,7 @@ LONGEST_GRACE = 3600
 
 
 def list_all(options: Namespace) -> int:
-    root = _root(options)
+    root = root_of(options)
     found = list_jobs(root)
     if options.json:
         _put([job_json(job) for job in found])
@@ -41,7 +41,7 @@ def list_all(options: Namespace) -> int:
 
 
 def show(options: Namespace) -> int:
-    job = resolve_job(_root(options), options.job)
+    job = resolve_job(root_of(options), options.job)
     processes, logs = processes_of(job), _logs(job)
     if options.json:
         _put(job_json(job, processes, logs))
@@ -54,7 +54,7 @@ def logs(options: Namespace) -> int:
     """With `--follow` the exit code says how the job ended."""
     if options.lines is not None and options.lines < 1:
         raise UsageError(f"--lines: expected 1 or more, found {options.lines}")
-    job = resolve_job(_root(options), options.job)
+    job = resolve_job(root_of(options), options.job)
     path = _log_of(job, options.rank)
     if options.follow:
         return _follow(job, path, options.lines)
@@ -67,7 +67,7 @@ def logs(options: Namespace) -> int:
 
 def attach(options: Namespace) -> int:
     """Follow a job. Leaving leaves it running."""
-    job = resolve_job(_root(options), options.job)
+    job = resolve_job(root_of(options), options.job)
     write(outcome_line(job), sys.stderr)
     try:
         return _follow(job, _log_of(job, None), ATTACH_LINES)
@@ -79,7 +79,7 @@ def attach(options: Namespace) -> int:
 def stop(options: Namespace) -> int:
     if not 0 <= options.grace <= LONGEST_GRACE:
         raise UsageError(f"--grace: expected 0 to {LONGEST_GRACE} seconds, found {options.grace}")
-    root = _root(options)
+    root = root_of(options)
     for job in [resolve_job(root, name) for name in options.names]:
         stopped = stop_job(job, options.grace)
         write(stopped_document(job, stopped), sys.stdout)
@@ -98,14 +98,15 @@ def run(options: Namespace) -> int:
         raise UsageError(f"--ranks: expected 1 or more, found {options.ranks}")
     cwd = Path(options.cwd or ".").expanduser().absolute()
     spec = JobSpec(new_id("run"), "run", options.title or shlex.join(argv), argv, str(cwd), ranks=options.ranks)
-    job = read_job(start(spec, _root(options)))
+    job = read_job(start(spec, root_of(options)))
     if job.state and job.state.status == "failed" and job.state.pid is None:
         raise EnvironmentFault(f"{job.id}: {job.state.reason}")
     sys.stdout.write(f"{job.id}\n")
     return 0
 
 
-def _root(options: Namespace) -> Path:
+def root_of(options: Namespace) -> Path:
+    """Where the jobs are. UsageError where `--jobs` names no folder."""
     if not options.jobs:
         return jobs_root(load_settings())
     path = Path(options.jobs).expanduser().absolute()

@@ -6,16 +6,15 @@ import json
 import sys
 from argparse import Namespace
 from dataclasses import asdict
-from pathlib import Path
 
+from aligndbg.commands.jobs import root_of
 from aligndbg.errors import UsageError
-from aligndbg.jobs.folder import jobs_root, read_job, resolve_job
+from aligndbg.jobs.folder import read_job, resolve_job
 from aligndbg.jobs.violation import Violation
 from aligndbg.jobs.watch import Watch, standard_rules
 from aligndbg.report.document import Span, line
 from aligndbg.report.jobs import outcome_line
 from aligndbg.report.terminal import write
-from aligndbg.settings import load_settings
 from aligndbg.workflows.watching import watch_job
 
 
@@ -25,8 +24,7 @@ def watch(options: Namespace) -> int:
         raise UsageError(f"--target: expected percent, 0 to 100, found {options.target}")
     if options.classes < 2 or options.silent <= 0:
         raise UsageError("--classes and --silent: expected 2 classes or more, and a time above 0 seconds")
-    root = Path(options.jobs).expanduser().absolute() if options.jobs else jobs_root(load_settings())
-    job = resolve_job(root, options.job)
+    job = resolve_job(root_of(options), options.job)
     rules = standard_rules(options.classes, options.target, epochs=options.epochs, silent_seconds=options.silent)
     broken = 0
     for violation in watch_job(job.path, Watch(rules)):

@@ -45,7 +45,6 @@ class Case:
     are torch's.
     """
 
-    layers: tuple[LayerPair, ...]
     born: LayerPair
     end: LayerPair
     ends: tuple[LayerPair, ...]

@@ -37,7 +37,9 @@ def hidden_cause(case: Case, flow: Flow, attempt: Attempt, mended: bool, repeats
         return found
     if not mended:
         return None
-    for hidden, explain in (*search.operands(), *search.attributes(), *search.parameters(), *search.activations(), *search.sums()):
+    # One after the other: the next is made only where the one before explains nothing.
+    mistakes = (search.operands(), search.attributes(), search.parameters(), search.activations(), search.sums())
+    for hidden, explain in itertools.chain.from_iterable(mistakes):
         outputs = explain()
         if outputs is not None and search.explains(outputs):
             return hidden

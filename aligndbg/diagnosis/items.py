@@ -19,8 +19,8 @@ _POOLS = FAMILIES[1] | FAMILIES[2] | FAMILIES[3] | {"mean", "max", "amax"}
 _SOFT = frozenset({"softmax", "log_softmax"})
 _COMMUTE = frozenset({"add", "multiply", "maximum", "minimum"})
 _STATISTICS = frozenset({"mean", "variance"})
-_SHAPES = {"kernel-size": "kernel_size", "groups": "groups"}
-"""Causes that give a weight another shape -> the attribute that they are told by."""
+_SHAPES = frozenset({"kernel-size", "groups"})
+"""Causes that give a weight another shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,10 @@ def _items(case: Case, flow: Flow) -> Iterator[Item]:
         yield _kind(case)
     if wiring and regrouped:
         yield wiring
-    yield from _weights(case)
+    differences = attribute_differences(case.like, case.other)
+    yield from _weights(case, {difference.cause for difference in differences})
     if not case.fused or case.like is not case.one:
-        for difference in attribute_differences(case.like, case.other):
+        for difference in differences:
             if case.like is not case.one and difference.name == "activation":
                 continue
             if difference.shows and difference.cause not in ("bias-missing", "bias-extra", "affine"):
@@ -139,11 +140,11 @@ def _attribute(case: Case, difference: AttributeDifference) -> Item:
     )
 
 
-def _weights(case: Case) -> Iterator[Item]:
+def _weights(case: Case, causes: Collection[str]) -> Iterator[Item]:
+    """What is wrong with the parameters. `causes` are those that the attributes tell, which may account for some of it."""
     mine = {param.role: param for param in case.like.params if param.role != "count"}
     others = {param.role: param for param in case.other.params}
     unlike = _unlike_roles(case)
-    causes = {difference.cause for difference in attribute_differences(case.like, case.other)}
     norm = "norm" in case.other.kind
     lacking = [role for role in mine if role not in others]
     extra = [role for role in others if role not in mine and not role.startswith("operand")]
@@ -165,7 +166,8 @@ def _weights(case: Case) -> Iterator[Item]:
         new = "bias_attr=False" if role.endswith("bias") else ""
         yield Item(cause, case.other, "", new, roles=frozenset({role}), told=f"has a {role} that torch's lacks")
     for role, param in others.items():
-        if role not in mine or (role in unlike and causes & _SHAPES.keys()) or (role in _STATISTICS and "running-stats" in causes):
+        told_already = role in unlike and not _SHAPES.isdisjoint(causes)
+        if role not in mine or told_already or (role in _STATISTICS and "running-stats" in causes):
             continue
         if role in unlike:
             shapes = f"{list(param.spec.shape)}, torch's is {list(mine[role].spec.shape)}"

@@ -123,19 +123,18 @@ def _both_patches(one: Solved, other: Solved, flow: Flow) -> tuple[Patch, ...]:
         # One call has one program in its place.
         return _patches(one if mine and mine[0].laid else other, flow)
     if mine[0].cause == yours[0].cause == "op-order" and mine[0].rewired:
-        return _exchanged(one.case, other.case)
+        return _exchanged(one.case, other.case, flow)
     halves = _patches(one, flow), _patches(other, flow)
     return halves[0] + halves[1] if all(halves) else ()
 
 
-def _exchanged(one: Case, other: Case) -> tuple[Patch, ...]:
+def _exchanged(one: Case, other: Case, flow: Flow) -> tuple[Patch, ...]:
     """At each of the two places what torch computes there."""
     torch = sorted((one, other), key=lambda case: case.one.index)
     paddle = sorted((one, other), key=lambda case: case.other.index)
     found = []
     for right, place in zip(torch, paddle, strict=True):
-        draft = Draft(place, Flow(place.layers))
-        found.append(Patch(place.other.index, draft.program(None, right_spec(right))))
+        found.append(Patch(place.other.index, Draft(place, flow).program(None, right_spec(right))))
     return tuple(found)
 
 

@@ -87,12 +87,12 @@ class Causes:
 
 def warnings_of(layers: Sequence[LayerPair]) -> Iterator[Finding]:
     """What both models say differently about their paired layers, and a Dropout that only one of them has."""
-    apart = [side for row in layers for side, call in ((0, row.torch), (1, row.paddle)) if call and _is_lone_dropout(row, call)]
+    apart = {row.torch is None for row in layers if _is_lone_dropout(row)}
     for before, row in zip((None, *layers), layers, strict=False):
         if row.match == "ignored":
             continue
         # Where both sides have one without a partner, they are each other's.
-        if len(set(apart)) < 2 and (alone := dropout_warning(row)) is not None:
+        if len(apart) < 2 and (alone := dropout_warning(row)) is not None:
             yield alone
         elif row.torch and row.paddle:
             torch: Call | None = row.torch
@@ -104,8 +104,8 @@ def warnings_of(layers: Sequence[LayerPair]) -> Iterator[Finding]:
                     yield warning_of(row, difference)
 
 
-def _is_lone_dropout(row: LayerPair, call: Call) -> bool:
-    return call.kind == "dropout" and (row.torch is None or row.paddle is None)
+def _is_lone_dropout(row: LayerPair) -> bool:
+    return row.kind == "dropout" and (row.torch is None or row.paddle is None)
 
 
 def key_of(finding: Finding) -> tuple[str, str]:

@@ -83,7 +83,6 @@ def _case(
     half = rows.get(end.index - 1)
     fused = half is not None and half.match == "fused"
     return Case(
-        tuple(rows.values()),
         born,
         end,
         tuple(rows[index] for index in region.ends),

@@ -107,7 +107,6 @@ class Port:
         rows = {row.path: row for row in self.rows if row.torch and row.paddle}
         lone = [row for row in self.rows if not (row.torch and row.paddle) and row.path in alone]
         return Case(
-            self.rows,
             lone[0] if lone else rows[end],
             rows[end],
             tuple(rows[path] for path in ends or (end,)),
