@@ -14,6 +14,8 @@ from typing import Literal
 
 from aligndbg.errors import UsageError
 
+RANK_LOG = Path(__file__).with_name("rank_log.py")
+
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -60,17 +62,27 @@ def paddle_launch(python: str, ranks: Ranks, log: Path, script: Sequence[str]) -
 
 
 def torch_run(python: str, ranks: Ranks, script: Sequence[str]) -> tuple[str, ...]:
-    """`script` on each rank by torchrun; alone on one rank."""
+    """`script`, a file and its arguments, on each rank by torchrun; alone on one rank.
+
+    Ranks of a job write `workerlog.N` into its log folder (`jobs/rank_log.py`).
+    """
     if not ranks.several:
         return (python, "-u", *script)
     place = ("--standalone",) if not ranks.master else ("--rdzv-backend", "c10d", "--rdzv-endpoint", ranks.master)
     machines = _given("--nnodes", ranks.nodes)
-    return (python, "-u", "-m", "torch.distributed.run", *place, *machines, "--nproc-per-node", str(ranks.number), *script)
+    count = ("--nproc-per-node", str(ranks.number))
+    return (python, "-u", "-m", "torch.distributed.run", *place, *machines, *count, str(RANK_LOG), *script)
 
 
 def launch_environment(ranks: Ranks) -> dict[str, str]:
     """What is set beside the inherited environment: a run on the CPU sees no GPU."""
     return {"CUDA_VISIBLE_DEVICES": ""} if ranks.device == "cpu" else {}
+
+
+def visible_gpus(ranks: Ranks) -> dict[str, str]:
+    """The same where no launcher is told which GPUs to use: the run sees those that are named, or all."""
+    named = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, ranks.devices))} if ranks.devices else {}
+    return {**launch_environment(ranks), **named}
 
 
 def paddleclas_tool(tool: Literal["train", "eval"], config: str, overrides: Sequence[str] = ()) -> tuple[str, ...]:
