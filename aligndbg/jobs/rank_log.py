@@ -1,8 +1,8 @@
 """Run a program with a log of its own for each rank: `python .../rank_log.py PROGRAM.py ARGUMENT ...`, started by torchrun.
 
 torchrun keeps two files for a rank, in which the order of what was printed and what was logged is lost. Here both streams go to
-`workerlog.RANK` in the job's log folder, as with Paddle's launcher; what the first rank of a machine says goes to the launcher's log
-as well. Outside a job, the program just runs. Needs nothing but the standard library, so any interpreter can run it.
+`workerlog.RANK` in the job's log folder, as with Paddle's launcher; what the first rank of a machine says goes to the launcher's
+log as well. Outside a job, the program just runs. Needs nothing but the standard library, so any interpreter can run it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 MARK = "ALIGNDBG_JOB"
 BLOCK = 1 << 16
 
 
 def main(arguments: list[str]) -> None:
-    log = os.path.join(os.environ.get(MARK, ""), "log")
-    if os.environ.get(MARK) and os.path.isdir(log):
-        path = os.path.join(log, f"workerlog.{int(os.environ['RANK'])}")
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    job = os.environ.get(MARK)
+    if job and (log := Path(job, "log")).is_dir():
+        file = os.open(log / f"workerlog.{int(os.environ['RANK'])}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         out = copied_to(file) if os.environ["LOCAL_RANK"] == "0" else file
         os.dup2(out, 1)
         os.dup2(out, 2)
