@@ -187,13 +187,16 @@ def _jobs_parser(parser: Parser) -> Parser:
     stop.add_argument("names", nargs="+", metavar="JOB")
     stop.add_argument("--grace", type=float, default=10.0, metavar="SECONDS", help="between SIGTERM and SIGKILL (default: 10)")
     stop.set_defaults(run="jobs:stop")
+    rm = actions.add_parser("rm", help="delete jobs that are over, logs included")
+    rm.add_argument("names", nargs="+", metavar="JOB")
+    rm.set_defaults(run="jobs:remove_all")
     start = actions.add_parser("run", help="start a program as a job: aligndbg jobs run -- PROGRAM ARGUMENT ...")
     start.add_argument("--title", metavar="WORDS")
     start.add_argument("--ranks", type=int, default=1, metavar="N", help="how many processes the program will start (default: 1)")
     start.add_argument("--cwd", metavar="DIR", help="where it runs; default: here")
     start.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- PROGRAM ARGUMENT ...")
     start.set_defaults(run="jobs:run")
-    for action in (parser, listing, show, logs, attach, watch, stop, start):
+    for action in (parser, listing, show, logs, attach, watch, stop, rm, start):
         action.add_argument("--jobs", metavar="DIR", default=argparse.SUPPRESS, help="where the jobs are")
     for action in (listing, show):
         action.add_argument("--json", action="store_true")

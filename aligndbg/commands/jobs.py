@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from aligndbg.errors import EnvironmentFault, UsageError
 from aligndbg.jobs.ansi import plain, spans
-from aligndbg.jobs.folder import Job, jobs_root, list_jobs, log_files, processes_of, read_job, resolve_job
+from aligndbg.jobs.folder import Job, jobs_root, list_jobs, log_files, processes_of, read_job, remove, resolve_job
 from aligndbg.jobs.folder import stop as stop_job
 from aligndbg.jobs.launcher import start
 from aligndbg.jobs.masking import mask_text
@@ -88,6 +88,18 @@ def stop(options: Namespace) -> int:
             raise EnvironmentFault(
                 f"{job.id}: SIGKILL did not end {pids}", "such a process waits in the kernel, or is another user's"
             )
+    return 0
+
+
+def remove_all(options: Namespace) -> int:
+    """Delete jobs that are over; none is deleted where one of them runs."""
+    root = root_of(options)
+    found = {job.path: job for job in (resolve_job(root, name, damaged=True) for name in options.names)}
+    if running := [job.id for job in found.values() if job.state and not job.state.final]:
+        raise UsageError(f"{', '.join(running)} {'is' if len(running) == 1 else 'are'} running", "`aligndbg jobs stop` ends a job")
+    for job in found.values():
+        remove(job)
+        write((line(f"removed {job.id}"),), sys.stdout)
     return 0
 
 

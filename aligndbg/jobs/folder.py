@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -77,13 +78,13 @@ def read_job(path: Path) -> Job:
         return Job(path, error=error.message)
 
 
-def resolve_job(root: Path, name: str) -> Job:
+def resolve_job(root: Path, name: str, damaged: bool = False) -> Job:
     """The job named in full, by an unambiguous beginning or end, by its path, or as `latest`.
 
-    Raises UsageError with the nearest names, EnvironmentFault where its folder is damaged.
+    Raises UsageError with the nearest names, EnvironmentFault where its folder is damaged, unless `damaged` ones are wanted too.
     """
     job = read_job(_resolve(root, name))
-    if job.error:
+    if job.error and not damaged:
         raise EnvironmentFault(job.error, f"the folder is {job.path}")
     return job
 
@@ -127,6 +128,23 @@ def stop(job: Job, grace: float = GRACE_SECONDS) -> Stopped:
         late = stop_all(lambda: processes_of(now), grace)
         stopped = Stopped((*stopped.killed, *late.killed), late.left)
     return stopped
+
+
+def remove(job: Job) -> None:
+    """Delete the folder of a job that is over; a damaged one once no process carries its mark. UsageError where it runs."""
+    living = processes_of(job) if job.state else members(job.path, None, None)
+    if living or (job.state and not job.state.final):
+        raise UsageError(f"{job.id} is running", f"`aligndbg jobs stop {job.id}` ends it")
+    # Gone at once for whoever lists the jobs, however long the deleting takes.
+    beside = job.path.with_name(f".{job.path.name}.gone")
+    try:
+        job.path.rename(beside)
+        if beside.is_symlink():
+            beside.unlink()
+        else:
+            shutil.rmtree(beside)
+    except OSError as error:
+        raise EnvironmentFault(f"{job.path} cannot be removed: {error.strerror or error}") from None
 
 
 def stop_request(path: Path) -> StopRequest | None:

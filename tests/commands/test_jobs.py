@@ -117,6 +117,16 @@ def test_logs_are_harmless_and_without_secrets(jobs: Project) -> None:
     assert out.splitlines()[1:] == ["20%", "password=***    TOKEN: ***", r"\u202eabc"]
 
 
+def test_jobs_that_are_over_are_removed_all_or_none(jobs: Project) -> None:
+    over, running = store(jobs, "").name, begin(jobs, SLEEP)
+    refused = jobs.run("jobs", "rm", over, running)
+    assert (refused.code, refused.error[0]) == (2, f"error: {running} is running")
+    assert {job["id"] for job in listed(jobs)} == {over, running}
+    done = jobs.run("jobs", "rm", over, "20260101")
+    assert (done.code, done.out) == (0, f"removed {over}\n")
+    assert [job["id"] for job in listed(jobs)] == [running]
+
+
 @pytest.mark.parametrize("lines", [1, 2, 3, 4, 9])
 def test_the_last_lines_of_a_log(jobs: Project, lines: int) -> None:
     folder = store(jobs, "one\ntwo\n\nfour\n" if lines % 2 else "one\ntwo\n\nfour")

@@ -12,7 +12,7 @@ import pytest
 from running_jobs import RANKS, STUBBORN, Starter, job_in, living, over, said, wait_for
 
 from aligndbg.errors import EnvironmentFault, UsageError
-from aligndbg.jobs.folder import jobs_root, list_jobs, log_files, processes_of, resolve_job, stop
+from aligndbg.jobs.folder import jobs_root, list_jobs, log_files, processes_of, read_job, remove, resolve_job, stop
 from aligndbg.jobs.processes import boot_id, started_at
 from aligndbg.jobs.spec import JobSpec, write_spec
 from aligndbg.jobs.state import JobState, Status, write_state
@@ -192,3 +192,30 @@ def test_logs_come_in_the_order_of_ranks_and_without_dumps(tmp_path: Path) -> No
 
 def test_jobs_lie_beside_the_sessions(tmp_path: Path) -> None:
     assert jobs_root(Settings(tmp_path / "here" / "sessions", tmp_path, tmp_path)) == tmp_path / "here" / "jobs"
+
+
+def test_only_a_job_that_is_over_can_be_removed(begin: Starter) -> None:
+    folder = begin("import time; print('begun', flush=True); time.sleep(60)")
+    said(folder, "begun")
+    with pytest.raises(UsageError, match="is running"):
+        remove(job_in(folder))
+    # Nobody can tell the state any more; the process is there all the same.
+    state = (folder / "state.json").read_text()
+    (folder / "state.json").write_text("{")
+    assert read_job(folder).error
+    with pytest.raises(UsageError, match="is running"):
+        remove(read_job(folder))
+    (folder / "state.json").write_text(state)
+    stop(job_in(folder), 5)
+    (folder / "state.json").write_text("{")
+    remove(read_job(folder))
+    assert list(folder.parent.iterdir()) == []
+
+
+def test_a_job_behind_a_link_loses_the_link_alone(tmp_path: Path) -> None:
+    kept = stored(tmp_path / "elsewhere", "20260101T000000Z-run-0001")
+    (tmp_path / "jobs").mkdir()
+    link = tmp_path / "jobs" / kept.name
+    link.symlink_to(kept)
+    remove(read_job(link))
+    assert kept.is_dir() and list((tmp_path / "jobs").iterdir()) == []
