@@ -19,6 +19,9 @@ GENERATED = ("ones", "zeros", "randn", "rand")
 """Inputs that are made rather than read."""
 WEIGHT_SCHEMES = ("auto", "pretrained", "kaiming", "default")
 """Sources of weights that are no file."""
+LAUNCHES = ("eval", "train")
+ARGUMENTS = "for example [python, train.py, --nproc, '{ranks}']"
+ACCURACIES = ("percent", "fraction")
 LARGEST_SEED = (1 << 63) - 1
 """What torch's generators take."""
 
@@ -46,6 +49,8 @@ def load_pair(path: Path) -> PairSpec:
     _check_inputs(document, spec)
     _check_weights(document, spec)
     _check_numbers(document, spec)
+    _check_launch(document, spec)
+    _check_logs(document, spec)
     return spec
 
 
@@ -161,9 +166,43 @@ def _check_numbers(document: Document, spec: PairSpec) -> None:
     check(spec.eval.max_gap >= 0, "0 or more", "eval", "max_gap")
     check(_is_percent(spec.eval.target_top1), "percent, 0 to 100", "eval", "target_top1")
     check(_is_percent(spec.train.target_top1), "percent, 0 to 100", "train", "target_top1")
+
+
+def _check_launch(document: Document, spec: PairSpec) -> None:
     for name, argv in spec.launch.items():
-        check(name in ("eval", "train"), "eval or train", "launch", name)
-        check(bool(argv), "a list of arguments", "launch", name)
+        node = document.at("launch", name)
+        if name not in LAUNCHES:
+            raise document.refuse(node, f"launch: expected eval or train, found {name[:60]!r}", _did_you_mean(name, LAUNCHES))
+        if not argv or not argv[0]:
+            raise document.refuse(node, f"launch.{name}: expected a list of arguments, the program first", ARGUMENTS)
+        if len(argv) == 1 and re.search(r"\s", argv[0]):
+            raise document.refuse(node, f"launch.{name}: one argument with spaces is no command, and no shell splits it", ARGUMENTS)
+        for place, word in enumerate(argv):
+            if "\0" in word:
+                raise document.refuse(document.at("launch", name, place), f"launch.{name}: an argument cannot hold a NUL character")
+
+
+def _check_logs(document: Document, spec: PairSpec) -> None:
+    """What is wrong with a regex as such; its groups are looked at where logs are read."""
+    if spec.logs.accuracy not in ACCURACIES:
+        raise document.refuse(
+            document.at("logs", "accuracy"),
+            f"logs.accuracy: expected {' or '.join(ACCURACIES)}, found {spec.logs.accuracy[:60]!r}",
+            _did_you_mean(spec.logs.accuracy, ACCURACIES),
+        )
+    pattern, node = spec.logs.format, document.at("logs", "format")
+    if pattern is None:
+        return
+    if not re.fullmatch(r"[\w-]+", pattern) and "(?P<" not in pattern:
+        raise document.refuse(
+            node,
+            f"logs.format: expected a format's name or a regex with named groups, found {pattern[:60]!r}",
+            "name a group after a metric, as in loss=(?P<loss>[0-9.]+)",
+        )
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise document.refuse(node, f"logs.format: no regular expression: {error}") from None
 
 
 def _is_percent(value: float | None) -> bool:

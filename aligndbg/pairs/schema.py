@@ -119,8 +119,23 @@ class TrainSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class LogsSpec:
+    """How the logs of the pair's own jobs are read.
+
+    `format` is a format's name or a regex with named groups, as in `loss=(?P<loss>[0-9.]+)`; None finds the format by the lines.
+    `accuracy` is the scale in which the regex's top-k is printed: `percent` or `fraction`.
+    """
+
+    format: str | None = None
+    accuracy: str = "percent"
+
+
+@dataclass(frozen=True, slots=True)
 class PairSpec:
-    """A pair.yaml. `root` is the folder that relative paths start from, `path` the file (None for an ad-hoc pair)."""
+    """A pair.yaml. `root` is the folder that relative paths start from, `path` the file (None for an ad-hoc pair).
+
+    `launch` has the arguments of the commands `eval` and `train`, with placeholders such as `{ranks}`.
+    """
 
     name: str
     torch: ModelSpec
@@ -136,6 +151,7 @@ class PairSpec:
     eval: EvalSpec = EvalSpec()
     train: TrainSpec = TrainSpec()
     launch: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    logs: LogsSpec = LogsSpec()
     root: Path = Path()
     path: Path | None = None
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aligndbg.errors import PairError
-from aligndbg.pairs.load import load_pair
-from aligndbg.pairs.schema import InputSpec, PackagedFile, Tolerance
+from aligndbg.pairs.load import ARGUMENTS, load_pair
+from aligndbg.pairs.schema import InputSpec, LogsSpec, PackagedFile, Tolerance
 
 HEAD = "schema: 1\nname: small\ntorch: {model: 'math:sqrt'}\npaddle: {model: 'math:sqrt'}\n"
 
@@ -51,6 +51,7 @@ preprocess: {resize_short: 232, interpolation: bicubic, backend: cv2, crop: 224,
 eval: {list: val.txt, data: /data, batch_size: 8, target_top1: 70, max_gap: 0.1}
 train: {recipe: train.yaml, target_top1: 70.5, margin: 0.3}
 launch: {eval: [python, -m, paddle.distributed.launch], train: [python, train.py]}
+logs: {format: "loss=(?P<loss>[0-9.]+)", accuracy: fraction}
 """
         )
     )
@@ -63,6 +64,7 @@ launch: {eval: [python, -m, paddle.distributed.launch], train: [python, train.py
     assert spec.tolerance.layers == {"classifier.*": Tolerance(atol=1e-3)}
     assert spec.preprocess.std == (0.5, 0.5, 1.0) and isinstance(spec.preprocess.std[2], float)
     assert spec.eval.target_top1 == 70.0 and spec.launch["eval"] == ("python", "-m", "paddle.distributed.launch")
+    assert spec.logs == LogsSpec("loss=(?P<loss>[0-9.]+)", "fraction")
     assert spec.root == tmp_path and spec.path == tmp_path / "pair.yaml"
 
 
@@ -145,7 +147,34 @@ def test_a_short_file_means_the_guides_input(write):
             None,
         ),
         (HEAD + "launch: {eval: python x}\n", 5, "launch.eval: expected a list, found 'python x'", ""),
-        (HEAD + "launch: {evl: [python]}\n", 5, "launch.evl: expected eval or train", ""),
+        (HEAD + "launch: {evl: [python]}\n", 5, "launch: expected eval or train, found 'evl'", "did you mean 'eval'?"),
+        (HEAD + "launch: {eval: []}\n", 5, "launch.eval: expected a list of arguments, the program first", ARGUMENTS),
+        (
+            HEAD + "launch:\n  eval: [python]\n  train: [python train.py -x]\n",
+            7,
+            "launch.train: one argument with spaces is no command, and no shell splits it",
+            ARGUMENTS,
+        ),
+        (HEAD + 'launch:\n  train:\n  - python\n  - "a\\0b"\n', 8, "launch.train: an argument cannot hold a NUL character", ""),
+        (
+            HEAD + "logs:\n  accuracy: fractions\n",
+            6,
+            "logs.accuracy: expected percent or fraction, found 'fractions'",
+            "did you mean 'fraction'?",
+        ),
+        (
+            HEAD + "logs:\n  format: 'loss=(?P<loss>[0-9.+)'\n",
+            6,
+            "logs.format: no regular expression: unterminated character set at position 14",
+            "",
+        ),
+        (
+            HEAD + "logs:\n  format: 'loss=([0-9.]+)'\n",
+            6,
+            "logs.format: expected a format's name or a regex with named groups, found 'loss=([0-9.]+)'",
+            "name a group after a metric, as in loss=(?P<loss>[0-9.]+)",
+        ),
+        (HEAD + "logs: {formats: timm}\n", 5, "unknown key 'formats' under logs", "did you mean 'format'?"),
         (HEAD + "eval: {target_top1: 101}\n", 5, "eval.target_top1: expected percent, 0 to 100, found 101", ""),
         (
             HEAD.replace("'math:sqrt'", "resnet18", 1),
