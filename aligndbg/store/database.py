@@ -27,10 +27,22 @@ MIGRATIONS = (
     CREATE TABLE findings (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, layer TEXT NOT NULL, status TEXT NOT NULL,
                            data BLOB NOT NULL);
     """,
+    """
+    -- The pictures of an evaluation. `row` is the picture's place in the logits files; one that could not be read has none, and
+    -- `problem` says why. A NaN is NULL.
+    CREATE TABLE images  (position INTEGER PRIMARY KEY, batch INTEGER NOT NULL, row INTEGER UNIQUE, name TEXT NOT NULL,
+                          label INTEGER NOT NULL, torch_rank INTEGER, torch_loss REAL, torch_top BLOB, paddle_rank INTEGER,
+                          paddle_loss REAL, paddle_top BLOB, max_abs REAL, divergence REAL, problem TEXT NOT NULL);
+    CREATE TABLE batches (batch INTEGER PRIMARY KEY, pictures INTEGER NOT NULL);
+    CREATE TABLE facts   (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+    """,
 )
 """Step k takes a database from schema k to k + 1. A step is never edited once released; a new one is added."""
 
 SCHEMA = len(MIGRATIONS)
+
+STREAM = ("layers", "results", "plans", "notices", "sides", "weights", "findings")
+"""The tables that share the count `seq`."""
 
 MAGIC = b"SQLite format 3\0"
 
@@ -48,6 +60,8 @@ def connect_to_write(folder: Path) -> sqlite3.Connection:
     """Every statement commits by itself: in WAL mode that is a write without fsync, so a killed process loses nothing
     and only a power cut can cost the last rows."""
     connection = _connect(folder, "rw")
+    # A session that was left and sealed is opened again to be resumed.
+    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     migrate(connection)
     return connection

@@ -14,6 +14,7 @@ from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import EnvironmentFault
 from aligndbg.store import database, entries
+from aligndbg.store.images import ImageRow, read_facts, read_images, read_logits
 from aligndbg.store.layout import LOGS, REPORT, RESULTS
 from aligndbg.store.process import is_alive
 from aligndbg.store.snapshot import Snapshot, read_snapshot
@@ -21,6 +22,7 @@ from aligndbg.store.tensors import read_tensors, tensor_names
 from aligndbg.weights.plan import WeightPlan
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 Status = Literal["running", "partial", "finished", "failed"]
@@ -97,6 +99,20 @@ class Session:
             rows = self._connection.execute(f"{together} ORDER BY 1").fetchall()
         for _, table, data in rows:
             yield entries.PairedLayers(self.layers()) if table == "layers" else self._decode(table, data)
+
+    def images(self) -> list[ImageRow]:
+        """Every picture of an evaluation that is judged so far, in the order of its list."""
+        with self._reading():
+            return read_images(self._connection)
+
+    def facts(self) -> dict[str, str]:
+        """What an evaluation was of; a resumed one must be of the same."""
+        with self._reading():
+            return read_facts(self._connection)
+
+    def logits(self, side: str) -> NDArray[np.float32] | None:
+        """[rows, classes], read from the disk as it is used; None where the side has none. `ImageRow.row` is the row."""
+        return read_logits(self.path, side, self.facts())
 
     def report_json(self) -> bytes | None:
         """report.json, where the run came to its end."""

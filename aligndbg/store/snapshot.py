@@ -24,6 +24,9 @@ KEPT_SOURCE = 1 << 20
 
 Ending = Literal["finished", "failed", "partial"]
 
+Kind = Literal["report", "eval"]
+"""What a session's run is: a comparison of layers, or an evaluation on pictures."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -70,12 +73,29 @@ class Snapshot:
     writer: WriterProcess
     environment: Mapping[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
+    kind: Kind = "report"
 
 
 def take_snapshot(
-    pair: PairSpec, options: Mapping[str, Any], environment: Mapping[str, Any], created: str, writer: WriterProcess
+    pair: PairSpec,
+    options: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    created: str,
+    writer: WriterProcess,
+    kind: Kind = "report",
 ) -> Snapshot:
-    return Snapshot(SCHEMA, aligndbg.__version__, created, pair, _sources(pair), options, writer, environment)
+    return Snapshot(SCHEMA, aligndbg.__version__, created, pair, sources_of(pair), options, writer, environment, kind=kind)
+
+
+def sources_of(pair: PairSpec) -> tuple[Source, ...]:
+    """The files that a pair is made of, as they are now; what cannot be read is left out."""
+    named = [
+        ("pair", pair.path),
+        ("torch", _source_file(pair, pair.torch.model)),
+        ("paddle", _source_file(pair, pair.paddle.model)),
+    ]
+    found = (_source(role, path) for role, path in named if path is not None)
+    return tuple(source for source in found if source is not None)
 
 
 def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
@@ -117,16 +137,6 @@ _ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 class _SchemaOnly(msgspec.Struct):
     schema: int
-
-
-def _sources(pair: PairSpec) -> tuple[Source, ...]:
-    named = [
-        ("pair", pair.path),
-        ("torch", _source_file(pair, pair.torch.model)),
-        ("paddle", _source_file(pair, pair.paddle.model)),
-    ]
-    found = (_source(role, path) for role, path in named if path is not None)
-    return tuple(source for source in found if source is not None)
 
 
 def _source_file(pair: PairSpec, model: str) -> Path | None:

@@ -19,12 +19,13 @@ import msgspec
 from aligndbg.core.findings import Finding
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
-from aligndbg.errors import AligndbgError, CannotPair, ChildDied, EnvironmentFault
+from aligndbg.errors import AligndbgError, CannotPair, ChildDied, EnvironmentFault, UsageError
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.store import database, entries
 from aligndbg.store.layout import LOGS, REPORT, RESULTS, TENSORS
 from aligndbg.store.process import this_process
-from aligndbg.store.snapshot import Failure, Outcome, Snapshot, take_snapshot, write_atomically, write_snapshot
+from aligndbg.store.session import status_of
+from aligndbg.store.snapshot import Failure, Kind, Outcome, Snapshot, read_snapshot, take_snapshot, write_atomically, write_snapshot
 from aligndbg.store.tensors import write_tensors
 from aligndbg.store.text import encodable
 from aligndbg.weights.plan import WeightPlan
@@ -52,14 +53,20 @@ class SessionWriter:
 
     @classmethod
     def create(
-        cls, root: Path, pair: PairSpec, options: Mapping[str, Any], environment: Mapping[str, Any] | None = None
+        cls,
+        root: Path,
+        pair: PairSpec,
+        options: Mapping[str, Any],
+        environment: Mapping[str, Any] | None = None,
+        kind: Kind = "report",
     ) -> SessionWriter:
         """Make `<UTC time>-<pair>-<4 hex>` under `root`, which is made too where it is missing.
 
         The folder appears under its name only when it is complete enough to be opened.
         """
         now = datetime.now(UTC)
-        snapshot = take_snapshot(pair, options, environment or {}, now.isoformat(timespec="milliseconds"), this_process())
+        created = now.isoformat(timespec="milliseconds")
+        snapshot = take_snapshot(pair, options, environment or {}, created, this_process(), kind)
         with _disk(root, "sessions cannot be written to", "choose a folder that can be written with --sessions DIR"):
             root.mkdir(parents=True, exist_ok=True)
             path = root / _unused_name(root, now, pair.name)
@@ -75,6 +82,22 @@ class SessionWriter:
                 shutil.rmtree(temporary, ignore_errors=True)
                 raise
             return cls(path, snapshot, database.connect_to_write(path))
+
+    @classmethod
+    def resume(cls, path: Path) -> SessionWriter:
+        """Go on with a session whose run stopped before its end. UsageError where it came to its end or still goes on."""
+        snapshot = read_snapshot(path)
+        status = status_of(snapshot)
+        if status in ("finished", "running"):
+            raise UsageError(f"{path.name} cannot be resumed: it is {status}")
+        with database.faults(path / RESULTS), _disk(path, "cannot write to"):
+            connection = database.connect_to_write(path)
+            last = max(connection.execute(f"SELECT coalesce(max(seq), 0) FROM {table}").fetchone()[0] for table in database.STREAM)
+            snapshot = replace(snapshot, schema=database.SCHEMA, writer=this_process(), outcome=None)
+            write_snapshot(path, snapshot)
+        writer = cls(path, snapshot, connection)
+        writer._seq = last
+        return writer
 
     @property
     def logs(self) -> Path:
