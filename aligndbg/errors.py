@@ -12,6 +12,7 @@ AligndbgError
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -62,3 +63,9 @@ class Interrupted(AligndbgError):
     """The user stopped the run."""
 
     exit_code = 130
+
+
+def named(path: Path) -> str:
+    """The path in one printable line, for a message."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)[1:-1]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aligndbg.errors import InputError
-from aligndbg.pairs.decode import named
+from aligndbg.errors import InputError, named
 from aligndbg.pairs.load import GENERATED
 from aligndbg.pairs.schema import InputSpec, PairSpec
 
@@ -109,10 +108,10 @@ def _read_npz(path: Path, index: int) -> Array:
 
 
 def _from_picture(path: Path, spec: PairSpec, one: InputSpec) -> tuple[Array, str]:
-    from aligndbg.datasets.preprocess import picture_tensor
+    from aligndbg.datasets.pipeline import pipeline_of
 
     preprocess = spec.preprocess
-    values = picture_tensor(path, preprocess)
+    values = pipeline_of(preprocess).apply(path)
     if one.shape[1:] != values.shape:
         raise InputError(
             f"{named(path)} gives {_dims(values.shape)} after preprocessing, the model's input is {_dims(one.shape)}",

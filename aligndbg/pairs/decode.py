@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from aligndbg.errors import UsageError
+from aligndbg.errors import named as named
 
 LARGEST = 1 << 20
 """Bytes of a file that a person would still write by hand."""
@@ -203,12 +204,6 @@ def read_document(path: Path, failure: type[UsageError] = UsageError) -> Documen
     if not isinstance(root, yaml.MappingNode):
         raise failure(f"{shown}:{root.start_mark.line + 1}: expected `key: value` lines, found {_KINDS.get(_tag(root), root.tag)}")
     return Document(path, root, failure)
-
-
-def named(path: Path) -> str:
-    """The path in one printable line."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _check_events(text: str, shown: str, failure: type[UsageError]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import aligndbg
-from aligndbg.datasets.preprocess import picture_tensor
+from aligndbg.datasets.pipeline import pipeline_of
 from aligndbg.errors import EnvironmentFault, InputError
 from aligndbg.pairs.schema import PreprocessSpec
 
@@ -48,15 +48,14 @@ def test_bit_equal_to_torchvision(tmp_path):
         assert len(reference.files) == 100
         for key in reference.files:
             name, resize, crop, interpolation = key.split("|")
-            own = picture_tensor(
-                tmp_path / name, PreprocessSpec(resize_short=int(resize), crop=int(crop), interpolation=interpolation)
-            )
+            spec = PreprocessSpec(resize_short=int(resize), crop=int(crop), interpolation=interpolation)
+            own = pipeline_of(spec).apply(tmp_path / name)
             np.testing.assert_array_equal(own, reference[key], err_msg=key, strict=True)
 
 
 def test_the_same_bits_as_when_they_were_compared_with_torchvision(tmp_path):
     noise(451, 300).save(tmp_path / "noise.png")
-    values = picture_tensor(tmp_path / "noise.png", PreprocessSpec())
+    values = pipeline_of(PreprocessSpec()).apply(tmp_path / "noise.png")
     assert values.shape == (3, 224, 224) and values.dtype == np.float32 and values.flags["C_CONTIGUOUS"]
     assert hashlib.sha256(values.tobytes()).hexdigest() == "80a6d5d26f77e818101255fdbdc31331390fd6cdf6126803f9bfe16b0a95b5a9"
 
@@ -68,12 +67,12 @@ def test_exif_orientation_is_ignored(tmp_path):
     exif[0x0112] = 6
     picture.save(tmp_path / "turned.png", exif=exif)
     spec = PreprocessSpec(resize_short=40, crop=32)
-    np.testing.assert_array_equal(picture_tensor(tmp_path / "plain.png", spec), picture_tensor(tmp_path / "turned.png", spec))
+    np.testing.assert_array_equal(pipeline_of(spec).apply(tmp_path / "plain.png"), pipeline_of(spec).apply(tmp_path / "turned.png"))
 
 
 def test_black_round_a_picture_smaller_than_the_crop(tmp_path):
     Image.new("RGB", (4, 4), (255, 255, 255)).save(tmp_path / "white.png")
-    values = picture_tensor(tmp_path / "white.png", PreprocessSpec(resize_short=4, crop=7, mean=(0, 0, 0), std=(1, 1, 1)))
+    values = pipeline_of(PreprocessSpec(resize_short=4, crop=7, mean=(0, 0, 0), std=(1, 1, 1))).apply(tmp_path / "white.png")
     assert values[0].tolist() == [[float(1 <= row < 5 and 1 <= column < 5) for column in range(7)] for row in range(7)]
 
 
@@ -85,7 +84,7 @@ def test_truncated_pictures(tmp_path, suffix):
     for share in (0.9, 0.5, 0.1):
         path.write_bytes(whole[: int(len(whole) * share)])
         with pytest.raises(InputError) as refused:
-            picture_tensor(path, PreprocessSpec())
+            pipeline_of(PreprocessSpec()).apply(path)
         assert refused.value.message.startswith(str(path)) and refused.value.message.isprintable()
 
 
@@ -94,7 +93,7 @@ def test_a_truncated_jpeg_in_one_line(tmp_path):
     noise(80, 60).save(path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError) as refused:
-        picture_tensor(path, PreprocessSpec())
+        pipeline_of(PreprocessSpec()).apply(path)
     assert refused.value.message.startswith(f"{path} cannot be read as a picture: image file is truncated")
 
 
@@ -109,7 +108,7 @@ def test_no_picture(tmp_path):
     }
     for name, message in expected.items():
         with pytest.raises(InputError) as refused:
-            picture_tensor(tmp_path / name, PreprocessSpec())
+            pipeline_of(PreprocessSpec()).apply(tmp_path / name)
         assert (refused.value.message, refused.value.exit_code) == (message, 2)
 
 
@@ -117,15 +116,15 @@ def test_a_decompression_bomb(tmp_path, monkeypatch):
     noise(80, 60).save(tmp_path / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     with pytest.raises(InputError, match="cannot be read as a picture: Image size"):
-        picture_tensor(tmp_path / "large.png", PreprocessSpec())
+        pipeline_of(PreprocessSpec()).apply(tmp_path / "large.png")
 
 
 def test_cv2_asked_for_but_not_installed(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     noise(80, 60).save(tmp_path / "a.png")
     with pytest.raises(EnvironmentFault) as refused:
-        picture_tensor(tmp_path / "a.png", PreprocessSpec(backend="cv2"))
-    assert refused.value.message == "preprocess.backend is cv2, which is not installed"
+        pipeline_of(PreprocessSpec(backend="cv2")).apply(tmp_path / "a.png")
+    assert refused.value.message == "the preprocessing's backend is cv2, which is not installed"
     assert refused.value.hint == "pip install opencv-python-headless, or set backend: pil"
 
 
@@ -137,7 +136,7 @@ def test_cv2_as_paddleclas_does_it(tmp_path):
     picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     picture = cv2.resize(picture, (385, 256), interpolation=cv2.INTER_LINEAR)[16:240, 80:304]
     expected = (picture.astype("float32") * np.float32(1 / 255) - np.array(spec.mean, "float32")) / np.array(spec.std, "float32")
-    np.testing.assert_array_equal(picture_tensor(path, spec), expected.transpose(2, 0, 1))
+    np.testing.assert_array_equal(pipeline_of(spec).apply(path), expected.transpose(2, 0, 1))
     (tmp_path / "words.jpg").write_text("no picture")
     with pytest.raises(InputError, match=r"words.jpg is not a picture"):
-        picture_tensor(tmp_path / "words.jpg", spec)
+        pipeline_of(spec).apply(tmp_path / "words.jpg")
