@@ -57,6 +57,9 @@ class Framework(Protocol):
     def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
         """One forward without gradients, and the result's tensors; `on_call` sees every call before the next one starts."""
 
+    def forward(self, inputs: Sequence[Array]) -> Any:
+        """One forward without gradients and with nothing watched; the first of the tensors that `run` returns."""
+
     def to_tensor(self, value: Array, like: Any) -> Any:
         """A tensor of the framework's with `value`'s shape, on `like`'s device and of its dtype."""
 

@@ -27,8 +27,15 @@ class GoldenFramework(TorchFramework):
         self._survey()
 
     def run(self, inputs: Sequence[Array], on_call: OnCall) -> tuple[Trace, Sequence[Any]]:
-        return super().run([value.astype(np.float64) if value.dtype == np.float32 else value for value in inputs], on_call)
+        return super().run(_widened(inputs), on_call)
+
+    def forward(self, inputs: Sequence[Array]) -> Any:
+        return super().forward(_widened(inputs))
 
     def to_numpy(self, tensor: Any) -> Array:
         value = super().to_numpy(tensor)
         return value.astype(np.float32) if value.dtype == np.float64 else value
+
+
+def _widened(inputs: Sequence[Array]) -> list[Array]:
+    return [value.astype(np.float64) if value.dtype == np.float32 else value for value in inputs]

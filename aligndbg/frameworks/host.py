@@ -115,6 +115,8 @@ class Host:
                 channel.send(wire.Done())
             case wire.Run():
                 self._run(request, leases)
+            case wire.Forward():
+                self._forward(leases)
             case wire.Record():
                 self._recorder.want(request.calls)
             case wire.Attempt():
@@ -155,6 +157,13 @@ class Host:
         trace, outputs = self._framework.run(inputs, on_call)
         seconds = time.perf_counter() - start - waited
         self._channel.send(wire.Traced(trace, seconds), [self._framework.to_numpy(tensor) for tensor in outputs])
+
+    def _forward(self, leases: Sequence[Lease]) -> None:
+        inputs = _taken(leases)
+        self._place = f"the forward on input {', '.join('x'.join(map(str, value.shape)) for value in inputs)}"
+        start = time.perf_counter()
+        output = self._framework.to_numpy(self._framework.forward(inputs))
+        self._channel.send(wire.Outputs(time.perf_counter() - start), [output])
 
     @property
     def _recorder(self) -> Recorder:

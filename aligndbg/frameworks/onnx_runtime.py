@@ -91,6 +91,10 @@ class OnnxFramework:
         calls = tuple(op.call for op in self._ops)
         return Trace(calls, refs, names, tuple(owned.get(spec.name, spec) for spec in state)), results
 
+    def forward(self, inputs: Sequence[Array]) -> Any:
+        assert self._session is not None
+        return self._session.run(self._outputs[:1], self._feed(inputs))[0]
+
     def state(self, emit: Callable[[str, Array], None], names: Collection[str] = ()) -> None:
         for name, value in self._state.items():
             if not names or name in names:

@@ -25,7 +25,7 @@ from aligndbg.frameworks.paddle_forwards import FORWARDS
 from aligndbg.frameworks.paddle_layers import COMPAT_LAYERS, COMPOSITES, CONTAINERS, PADDLE_LAYERS
 from aligndbg.frameworks.paddle_ops import OWN_KINDS, signature_of, watch_ops
 from aligndbg.frameworks.recorder import Recorder
-from aligndbg.frameworks.tracing import Tracer, user_line
+from aligndbg.frameworks.tracing import Tracer, first_tensor, user_line
 
 _PACKAGE = Path(paddle.__file__).parent
 _INTERNAL = (
@@ -135,6 +135,11 @@ class PaddleFramework:
         with paddle.no_grad(), self._hooks(tracer), self._native_forwards(tracer), watch_ops(tracer, prepare, observe):
             result = self.model(*tensors)
         return tracer.finish(result, self._state)
+
+    def forward(self, inputs: Sequence[Array]) -> Any:
+        tensors = [paddle.to_tensor(value) for value in inputs]
+        with paddle.no_grad():
+            return first_tensor(self.model(*tensors), paddle.is_tensor)
 
     def to_tensor(self, value: Array, like: Any) -> Any:
         return paddle.to_tensor(value, dtype=like.dtype, place=like.place)

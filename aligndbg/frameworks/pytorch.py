@@ -26,7 +26,7 @@ from aligndbg.frameworks.ops import NOT_A_CALL, PARAMETER_ROLES, canonical_attri
 from aligndbg.frameworks.torch_checkpoint import read_state
 from aligndbg.frameworks.torch_layers import COMPOSITES, CONTAINERS, TORCH_LAYERS
 from aligndbg.frameworks.torchvision_import import mend
-from aligndbg.frameworks.tracing import Tracer
+from aligndbg.frameworks.tracing import Tracer, first_tensor
 
 _INTERNAL = (str(Path(torch.__file__).parent) + os.sep, str(Path(__file__).parent) + os.sep)
 
@@ -175,6 +175,11 @@ class TorchFramework:
             result = self.model(*tensors)
         self._unsettled = None
         return tracer.finish(result, self._state)
+
+    def forward(self, inputs: Sequence[Array]) -> Any:
+        tensors = [torch.from_numpy(value).to(self._device) for value in inputs]
+        with torch.no_grad():
+            return first_tensor(self.model(*tensors), torch.is_tensor)
 
     def to_tensor(self, value: Array, like: Any) -> Any:
         return torch.from_numpy(value).to(device=like.device, dtype=like.dtype)

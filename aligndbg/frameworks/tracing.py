@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from aligndbg.core.layers import MODEL_INPUT, Attribute, Call, ParamSpec, TensorRef, TensorSpec, Trace
+from aligndbg.errors import InputError
 from aligndbg.frameworks.base import OnCall
 from aligndbg.frameworks.catalogue import layout_of
 
@@ -194,6 +195,13 @@ class Tracer:
             # An op in place may have changed the tensor by now.
             return TensorRef(made[1], made[2], self._calls[made[1]].outputs[made[2]])
         return TensorRef(MODEL_INPUT, 0, self._spec_of(tensor))
+
+
+def first_tensor(result: Any, is_tensor: Callable[[Any], bool]) -> Any:
+    """The first of a model's outputs, in the order of `named_tensors`. InputError where there is none."""
+    for _, tensor in named_tensors(result, is_tensor):
+        return tensor
+    raise InputError(f"the model returns {type(result).__name__}, which holds no tensor", "return the logits from forward")
 
 
 def named_tensors(value: Any, is_tensor: Callable[[Any], bool], name: str = "") -> Iterator[tuple[str, Any]]:

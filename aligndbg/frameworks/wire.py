@@ -90,6 +90,11 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Forward:
+    """One plain forward on the slots that follow, nothing watched. Answered by an `Outputs`."""
+
+
+@dataclass(frozen=True)
 class Forced:
     """The slots that follow take the place of the outputs that were captured last; where there are none, those stay."""
 
@@ -177,6 +182,13 @@ class Traced:
 
 
 @dataclass(frozen=True)
+class Outputs:
+    """A plain forward is finished; the slot that follows is the first of the model's outputs. `seconds` is its wall time."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Failed:
     """The request could not be carried out. `error` names a class of aligndbg.errors."""
 
@@ -195,6 +207,7 @@ Message = (
     | SetState
     | Save
     | Run
+    | Forward
     | Forced
     | Record
     | Attempt
@@ -207,6 +220,7 @@ Message = (
     | Captured
     | Outcome
     | Traced
+    | Outputs
     | Failed
 )
 _CLASSES: Mapping[str, type[Any]] = {kind.__name__: kind for kind in Message.__args__}

@@ -33,21 +33,31 @@ class Traces:
     paddle: Trace
 
 
-class Sides:
-    """The two children of a run, and what is asked of both."""
+BOTH = ("torch", "paddle")
 
-    def __init__(self, start: Callable[[str], Child], pair: PairSpec, tell: Tell) -> None:
+
+class Sides:
+    """The two children of a run, and what is asked of both. Of a run with one of them the other must not be asked for."""
+
+    def __init__(self, start: Callable[[str], Child], pair: PairSpec, tell: Tell, sides: Sequence[str] = BOTH) -> None:
         self._start = start
-        self.torch = start("torch")
-        self.paddle = start("paddle")
+        self._children = {side: start(side) for side in sides}
         self._pair = pair
         self._tell = tell
         self._onnx: tuple[tuple[Path, str], Child] | None = None
         self.environment: dict[str, Any] = {}
 
     @property
-    def both(self) -> tuple[Child, Child]:
-        return self.torch, self.paddle
+    def torch(self) -> Child:
+        return self._children["torch"]
+
+    @property
+    def paddle(self) -> Child:
+        return self._children["paddle"]
+
+    @property
+    def both(self) -> tuple[Child, ...]:
+        return tuple(self._children.values())
 
     def wait_ready(self) -> None:
         """Until both have imported their framework."""
@@ -107,7 +117,8 @@ class Sides:
 
     def build(self, device: str) -> None:
         """Both models, each from its own source."""
-        for child, model in ((self.torch, self._pair.torch), (self.paddle, self._pair.paddle)):
+        for child in self.both:
+            model = self._pair.paddle if child.side == "paddle" else self._pair.torch
             child.send(wire.Build(model.model, dict(model.kwargs), str(self._pair.root), device))
 
         def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
@@ -221,20 +232,29 @@ def is_done(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
 
 
 @contextlib.contextmanager
-def open_sides(pair: PairSpec, logs: Path, arena_bytes: int, tell: Tell, stop: Stop) -> Iterator[Sides]:
-    """Start torch and Paddle; all children are ended with the block, and killed when a stop is asked for."""
+def open_sides(
+    pair: PairSpec,
+    logs: Path,
+    arena_bytes: int,
+    tell: Tell,
+    stop: Stop,
+    sides: Sequence[str] = BOTH,
+    threads: int | None = None,
+) -> Iterator[Sides]:
+    """Start torch and Paddle; all children are ended with the block, and killed when a stop is asked for. `threads` are those
+    of each child, see `start_child`."""
     children: list[Child] = []
 
     def start(side: str) -> Child:
         tell(SideProgress(side, "starting"))
         python = pair.paddle.python if side == "paddle" else pair.torch.python
         framework = "onnx" if side == "torch" and is_onnx(pair.torch) else side
-        children.append(start_child(side, interpreter(pair.root, python), logs / f"{side}.log", arena_bytes, framework))
+        children.append(start_child(side, interpreter(pair.root, python), logs / f"{side}.log", arena_bytes, framework, threads))
         stop.on_request(children[-1].kill)
         return children[-1]
 
     try:
-        yield Sides(start, pair, tell)
+        yield Sides(start, pair, tell, sides)
     except AligndbgError as error:
         stop.check()
         for child in children:

@@ -36,6 +36,8 @@ slots = st.lists(
 ).map(tuple)
 
 MESSAGES: list[wire.Message] = [
+    wire.Forward(),
+    wire.Outputs(0.25),
     wire.Free((64, 128)),
     wire.Full(),
     wire.Build("m.py:Net", {"width": 3, "names": ["a"]}, "/models", "cpu"),
