@@ -18,6 +18,8 @@ EXPECTATION = "expectation.json"
 LARGEST = 1 << 20
 """Bytes; a schedule of a thousand pieces has less."""
 
+_NUMBERS = ("learning_rate", "warmup_epoch", "warmup_start_lr", "eta_min", "step_size", "gamma")
+_LISTS = ("decay_epochs", "values")
 _log = logging.getLogger(__name__)
 
 
@@ -68,16 +70,11 @@ def _schedule(document: Mapping[str, Any]) -> Schedule:
     name = document["name"]
     if name not in NAMES:
         raise ValueError(f"schedule: unknown name {json.dumps(name)[:60]}")
-    numbers = ("learning_rate", "warmup_epoch", "warmup_start_lr", "eta_min", "step_size", "gamma")
-    lists = ("decay_epochs", "values")
-    found = Schedule(
-        name=name,
-        epochs=_whole(document, "epochs") or 0,
-        steps_per_epoch=_whole(document, "steps_per_epoch") or 0,
-        by_epoch=bool(document.get("by_epoch", False)),
-        **{field: _number(document[field]) for field in numbers if field in document},
-        **{field: tuple(_number(item) for item in document[field]) for field in lists if field in document},
-    )
+    fields: dict[str, Any] = {"name": name, "by_epoch": bool(document.get("by_epoch", False))}
+    fields |= {field: _whole(document, field) or 0 for field in ("epochs", "steps_per_epoch")}
+    fields |= {field: _number(document[field]) for field in _NUMBERS if field in document}
+    fields |= {field: tuple(_number(item) for item in document[field]) for field in _LISTS if field in document}
+    found = Schedule(**fields)
     check_schedule(found)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -74,4 +75,4 @@ def test_rates_stay_between_the_lowest_and_the_highest(
     schedule = replace(BASE, name=name, epochs=epochs, steps_per_epoch=steps, warmup_epoch=warmup, by_epoch=by_epoch)
     assert 0 <= lr_at(schedule, step) <= 0.1 + 1e-12
     later = [lr_at(schedule, at) for at in range(2 * steps, 2 * steps + 100)]
-    assert all(after <= before + 1e-15 for before, after in zip(later, later[1:], strict=False))
+    assert all(after <= before + 1e-15 for before, after in itertools.pairwise(later))
