@@ -168,12 +168,13 @@ def _jobs_parser(parser: Parser) -> Parser:
     logs.add_argument("-n", "--lines", type=int, metavar="N", help="the last N lines; default: all")
     logs.add_argument("--rank", type=int, metavar="N", help="of one rank; default: what the launcher and rank 0 said")
     logs.set_defaults(run="jobs:logs")
-    attach = actions.add_parser("attach", help="follow a job; ctrl+c leaves it running")
+    attach = actions.add_parser("attach", help="a job's curves and logs in the app; leaving leaves it running")
+    attach.add_argument("--text", action="store_true", help="print what it says instead, until ctrl+c")
     attach.set_defaults(run="jobs:attach")
     watch = actions.add_parser("watch", help="follow a job's metrics under rules; the exit code is 1 if one is broken")
     watch.add_argument("--target", type=float, metavar="TOP1", help="in percent: the best top-1 is to reach it and 0.2 more")
     watch.add_argument("--epochs", type=int, metavar="N", help="how many the run will have")
-    watch.add_argument("--classes", type=int, default=1000, metavar="N", help="what chance is (default: 1000)")
+    watch.add_argument("--classes", type=int, metavar="N", help="what chance is (default: as the job says, else 1000)")
     watch.add_argument(
         "--silent", type=float, default=600.0, metavar="SECONDS", help="so long a rank may say nothing (default: 600)"
     )

@@ -66,8 +66,13 @@ def logs(options: Namespace) -> int:
 
 
 def attach(options: Namespace) -> int:
-    """Follow a job. Leaving leaves it running."""
-    job = resolve_job(root_of(options), options.job)
+    """The job in the app; as text where there is no terminal. Leaving leaves it running."""
+    root = root_of(options)
+    job = resolve_job(root, options.job)
+    if not options.text and sys.stdin.isatty() and sys.stdout.isatty():
+        from aligndbg.commands import app
+
+        return app.open_job(job.path, root, load_settings())
     write(outcome_line(job), sys.stderr)
     try:
         return _follow(job, _log_of(job, None), ATTACH_LINES)

@@ -9,12 +9,11 @@ from dataclasses import asdict
 
 from aligndbg.commands.jobs import root_of
 from aligndbg.errors import UsageError
+from aligndbg.jobs.expectation import Expectation
 from aligndbg.jobs.folder import read_job, resolve_job
-from aligndbg.jobs.violation import Violation
-from aligndbg.jobs.watch import Watch, standard_rules
-from aligndbg.report.document import Span, line
-from aligndbg.report.jobs import outcome_line
+from aligndbg.report.jobs import outcome_line, violations_document
 from aligndbg.report.terminal import write
+from aligndbg.workflows.following import Follower
 from aligndbg.workflows.watching import watch_job
 
 
@@ -22,31 +21,18 @@ def watch(options: Namespace) -> int:
     """0 where the job ended well and kept all rules, else 1."""
     if options.target is not None and not 0 <= options.target <= 100:
         raise UsageError(f"--target: expected percent, 0 to 100, found {options.target}")
-    if options.classes < 2 or options.silent <= 0:
+    if (options.classes is not None and options.classes < 2) or options.silent <= 0:
         raise UsageError("--classes and --silent: expected 2 classes or more, and a time above 0 seconds")
     job = resolve_job(root_of(options), options.job)
-    rules = standard_rules(options.classes, options.target, epochs=options.epochs, silent_seconds=options.silent)
+    given = Expectation(epochs=options.epochs, classes=options.classes, target_top1=options.target)
     broken = 0
-    for violation in watch_job(job.path, Watch(rules)):
+    for violation in watch_job(Follower(job.path, given, options.silent)):
         broken += 1
         if options.json:
             sys.stdout.write(json.dumps(asdict(violation)) + "\n")
             sys.stdout.flush()
         else:
-            write(
-                (line(Span("✗ ", "bad"), Span(violation.rule, "strong"), f"{_place(violation)}: {violation.sentence}"),), sys.stdout
-            )
-            write((line(Span("  look at: ", "dim"), violation.look_at),), sys.stdout)
+            write(violations_document((violation,)), sys.stdout)
     job = read_job(job.path)
     write(outcome_line(job), sys.stderr)
     return 1 if broken or job.state is None or job.state.status != "ended" else 0
-
-
-def _place(violation: Violation) -> str:
-    """` at rank 1, epoch 2, step 30`, as far as it is known; counted from 0 as the log's parsers do."""
-    known = [
-        f"{name} {value:g}"
-        for name, value in (("rank", violation.rank), ("epoch", violation.epoch), ("step", violation.step))
-        if value is not None
-    ]
-    return f" at {', '.join(known)}" if known else ""

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from aligndbg.jobs.folder import Job
+from aligndbg.jobs.metrics import Phase
 from aligndbg.jobs.processes import Process, Stopped
 from aligndbg.jobs.state import Status
+from aligndbg.jobs.violation import Violation
 from aligndbg.report.document import Block, Column, Document, Row, Span, Style, Table, field, line
+from aligndbg.workflows.following import Update
 
 STYLES: dict[Status, Style] = {
     "starting": "dim",
@@ -22,6 +25,7 @@ STYLES: dict[Status, Style] = {
     "killed": "warn",
     "lost": "warn",
 }
+LATEST_WORDS = {"loss": "loss {:.4g}", "top1": "top-1 {:.3g} %", "top5": "top-5 {:.3g} %", "ips": "{:.3g} img/s"}
 GLYPHS: dict[Status, str] = {"starting": "○", "running": "▶", "ended": "✓", "failed": "✗", "killed": "◆", "lost": "◆"}
 
 
@@ -81,7 +85,7 @@ def _row(job: Job) -> Row:
         return Row((Span(job.id), Span("◆ damaged", "bad"), Span(""), Span(""), Span("")), job.error)
     state = job.state
     note = "" if state.status == "ended" else state.reason
-    cells = (Span(job.id, "strong"), status_span(state.status), Span(str(job.spec.ranks)), Span(_took(job)), Span(job.spec.title))
+    cells = (Span(job.id, "strong"), status_span(state.status), Span(str(job.spec.ranks)), Span(took(job)), Span(job.spec.title))
     return Row(cells, note)
 
 
@@ -102,7 +106,7 @@ def _job(job: Job, processes: Sequence[Process], logs: Sequence[Path]) -> Iterat
     if state.started:
         yield field("started", state.started)
     if state.ended:
-        yield field("ended", f"{state.ended} · after {_took(job)}")
+        yield field("ended", f"{state.ended} · after {took(job)}")
     for process in processes:
         yield field("process", f"{process.pid} {process.command}")
     for path in logs:
@@ -110,11 +114,52 @@ def _job(job: Job, processes: Sequence[Process], logs: Sequence[Path]) -> Iterat
     yield field("folder", str(job.path))
 
 
-def _took(job: Job) -> str:
+def took(job: Job) -> str:
     """`1:02:03`, so far where it runs."""
     if job.state is None or not job.state.started:
         return "-"
     begun = datetime.fromisoformat(job.state.started)
     ended = datetime.fromisoformat(job.state.ended) if job.state.ended else datetime.now(begun.tzinfo)
-    seconds = max(0, round((ended - begun).total_seconds()))
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    return clock((ended - begun).total_seconds())
+
+
+def progress_text(update: Update) -> str:
+    """`1.3 of 5 epochs · loss 5.31 · top-1 2.1 % · 12 img/s · 0:12:33 left`, as far as it is known; `""` where nothing is."""
+    parts = []
+    total = update.expectation.epochs
+    if update.epochs is not None:
+        parts.append(f"{update.epochs:.3g} of {total} epochs" if total else f"{update.epochs:.3g} epochs")
+    for name in ("loss", "top1", "top5", "ips"):
+        phases: tuple[Phase, ...] = ("eval", "train") if name.startswith("top") else ("train", "eval")
+        value = next((update.latest[phase, name] for phase in phases if (phase, name) in update.latest), None)
+        if value is not None:
+            parts.append(LATEST_WORDS[name].format(value))
+    if update.left is not None:
+        parts.append(f"{clock(update.left.seconds)} left")
+    return " · ".join(parts)
+
+
+def violations_document(violations: Sequence[Violation]) -> Document:
+    """Each broken rule: its sentence, and where to look."""
+    blocks: list[Block] = []
+    for violation in violations:
+        sentence = f"{place_text(violation)}: {violation.sentence}"
+        blocks.append(line(Span("✗ ", "bad"), Span(violation.rule, "strong"), sentence))
+        blocks.append(line(Span("  look at: ", "dim"), violation.look_at))
+    return tuple(blocks)
+
+
+def place_text(violation: Violation) -> str:
+    """` at rank 1, epoch 2, step 30`, as far as it is known; counted from 0 as the log's parsers do."""
+    known = [
+        f"{name} {value:g}"
+        for name, value in (("rank", violation.rank), ("epoch", violation.epoch), ("step", violation.step))
+        if value is not None
+    ]
+    return f" at {', '.join(known)}" if known else ""
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`"""
+    whole = max(0, round(seconds))
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

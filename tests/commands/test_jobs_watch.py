@@ -66,17 +66,3 @@ def test_wrong_use(project: Project, words: tuple[str, ...], error: str) -> None
     job(project, "pass")
     done = project.run("jobs", "watch", "--jobs", "jobs", *words)
     assert done.code == 2 and error in done.error[0]
-
-
-def test_a_log_that_is_cut_and_grows_again_is_read_anew(tmp_path: Path) -> None:
-    from aligndbg.jobs.formats.detection import parser_for
-    from aligndbg.jobs.violation import Heard
-    from aligndbg.workflows.watching import _Tail
-
-    path = tmp_path / "log"
-    tail = _Tail(path, None, parser_for(None))
-    assert list(tail.events(at_end=False)) == []
-    path.write_text("first\nsecond\nhalf")
-    assert [event.text for event in tail.events(at_end=False) if isinstance(event, Heard)] == ["first", "second"]
-    path.write_text("new\n")
-    assert [event.text for event in tail.events(at_end=True) if isinstance(event, Heard)] == ["new"]
