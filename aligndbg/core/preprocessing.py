@@ -7,6 +7,7 @@ turns the picture as EXIF says, a longer side that is rounded, a crop offset tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Literal, TypeAlias
 
@@ -138,9 +139,11 @@ class Normalise:
     divide: bool = True
 
     def __post_init__(self) -> None:
-        if not all(value > 0 for value in self.std):
+        if not all(math.isfinite(value) for value in self.mean):
+            raise InputError(f"mean: expected three finite numbers, found {list(self.mean)}")
+        if not all(0 < value < math.inf for value in self.std):
             raise InputError(f"std: expected three numbers over 0, found {list(self.std)}")
-        if not self.scale > 0:
+        if not 0 < self.scale < math.inf:
             raise InputError(f"scale: expected a number over 0, found {self.scale:g}")
 
 
