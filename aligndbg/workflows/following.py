@@ -122,9 +122,9 @@ class Follower:
         has_own = own.exists()
         files = log_files(self._path, job.spec.rank_logs if job.spec else None)
         # The launcher's own log repeats rank 0's.
-        ranks: dict[int | None, Path] = dict(enumerate(files[1:])) if len(files) > 1 else dict.fromkeys((None,), *files[:1])
+        ranks: list[tuple[int | None, Path]] = list(enumerate(files[1:])) if len(files) > 1 else [(None, file) for file in files]
         log_format = job.spec.log_format if job.spec else None
-        for rank, path in ranks.items():
+        for rank, path in ranks:
             if path not in self._tails:
                 self._tails[path] = Tail(path, rank, parser_for(log_format, rank))
             yield self._tails[path], not has_own

@@ -1,0 +1,193 @@
+"""A job followed through its logs and metrics, and all jobs on the board."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aligndbg.errors import UsageError
+from aligndbg.jobs.expectation import Expectation, write_expectation
+from aligndbg.jobs.formats.own import write_line
+from aligndbg.jobs.metrics import Sample
+from aligndbg.jobs.processes import boot_id, started_at
+from aligndbg.jobs.spec import JobSpec, write_spec
+from aligndbg.jobs.state import JobState, write_state
+from aligndbg.workflows import board as board_module
+from aligndbg.workflows.board import Board
+from aligndbg.workflows.following import Follower, Update
+
+PADDLECLAS = (
+    "[2026/11/24 00:11:{step:02}] ppcls INFO: [Train][Epoch 1/2][Iter: {step}/40]"
+    "lr(Constant): 0.1, top1: 0.1, loss: {loss}, ips: 8.0\n"
+)
+
+
+def made(root: Path, name: str = "20260101T120000Z-train-0000", **options: object) -> Path:
+    """A job that this very process supervises, so that it runs as long as its state says so."""
+    folder = root / name
+    (folder / "log").mkdir(parents=True)
+    write_spec(folder, replace(JobSpec(name, "train", "a training", ("python",), str(root)), **options))
+    running(folder)
+    return folder
+
+
+def running(folder: Path) -> None:
+    me = os.getpid()
+    state = JobState(
+        "running", supervisor_pid=me, supervisor_started=started_at(me), boot=boot_id(), pid=me, process_started=started_at(me)
+    )
+    write_state(folder, state)
+
+
+def over(folder: Path) -> None:
+    write_state(folder, JobState("ended", exit_code=0, started="2026-01-01T12:00:00.000Z", ended="2026-01-01T12:01:00.000Z"))
+
+
+def sample(step: int, loss: float = 6.0, rank: int | None = 0, **values: float) -> Sample:
+    return Sample(0, 1e9 + step, rank, "train", 0.0, step, 10, {"loss": loss, **values})
+
+
+def metrics(folder: Path, *samples: Sample) -> None:
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write("".join(write_line(one) for one in samples))
+
+
+def read_on(follower: Follower) -> list[Update]:
+    updates = [follower.step()]
+    while updates[-1].more:
+        updates.append(follower.step())
+    return updates
+
+
+def test_metrics_come_as_they_are_written(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    follower = Follower(folder)
+    assert follower.step().samples == ()
+    metrics(folder, sample(0, 7.0), sample(1, 6.5))
+    assert [one.values["loss"] for one in follower.step().samples] == [7.0, 6.5]
+    metrics(folder, sample(2, 6.25, ips=12.0))
+    update = follower.step()
+    assert [one.step for one in update.samples] == [2]
+    assert update.latest == {("train", "loss"): 6.25, ("train", "ips"): 12.0}
+    assert update.epochs == pytest.approx(0.3)
+
+
+def test_what_is_left_is_reckoned_from_the_pace_and_the_epochs_expected(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    write_expectation(folder, Expectation(epochs=5))
+    now = 1e9
+    lines = [Sample(0, now + step * 2.0, 0, "train", 0.0, step, 10, {"loss": 1.0}) for step in range(10)]
+    metrics(folder, *lines)
+    follower = Follower(folder)
+    update = follower.step()
+    assert update.left is not None
+    assert update.left.rate == pytest.approx(1 / 20, rel=1.0)
+    over(folder)
+    assert follower.step().left is None
+
+
+def test_the_metrics_file_counts_before_the_log(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    (folder / "log/launcher.log").write_text(PADDLECLAS.format(step=1, loss=3.5))
+    follower = Follower(folder)
+    assert [one.values["loss"] for one in follower.step().samples] == [3.5]
+    metrics(folder, sample(0, 7.0))
+    (folder / "log/launcher.log").write_text(PADDLECLAS.format(step=1, loss=3.5) * 2)
+    assert [one.values["loss"] for one in follower.step().samples] == [7.0]
+
+
+def test_each_rank_is_read_and_the_launchers_copy_of_rank_0_is_not(tmp_path: Path) -> None:
+    folder = made(tmp_path, ranks=2)
+    (folder / "log/launcher.log").write_text(PADDLECLAS.format(step=1, loss=3.5))
+    for rank in range(2):
+        (folder / f"log/workerlog.{rank}").write_text(PADDLECLAS.format(step=1, loss=3.5 + rank))
+    assert sorted((one.rank, one.values["loss"]) for one in Follower(folder).step().samples) == [(0, 3.5), (1, 4.5)]
+
+
+def test_a_broken_rule_is_told_once_and_stands(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    metrics(folder, sample(0), sample(1, math.nan), sample(2, math.nan))
+    follower = Follower(folder)
+    update = follower.step()
+    assert [one.rule for one in update.fresh] == ["loss-not-finite"]
+    metrics(folder, sample(3, math.nan))
+    update = follower.step()
+    assert (update.fresh, [one.rule for one in update.standing]) == ((), ["loss-not-finite"])
+
+
+def test_what_is_given_counts_before_what_the_job_expects(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    write_expectation(folder, Expectation(epochs=5, classes=10, target_top1=70.0, margin=0.5))
+    update = Follower(folder, Expectation(epochs=3, target_top1=60.0)).step()
+    assert update.expectation == Expectation(epochs=3, classes=10, target_top1=60.0, margin=0.5)
+
+
+def test_a_wrong_format_is_refused(tmp_path: Path) -> None:
+    folder = made(tmp_path, log_format="papaya")
+    (folder / "log/launcher.log").write_text("x\n")
+    with pytest.raises(UsageError, match="papaya"):
+        Follower(folder).step()
+
+
+def test_the_board_has_every_job_with_its_progress(tmp_path: Path) -> None:
+    first = made(tmp_path, "20260101T120000Z-train-0000")
+    second = made(tmp_path, "20260102T120000Z-train-0000", log_format="papaya")
+    (second / "log/launcher.log").write_text("x\n")
+    (tmp_path / "20260103T120000Z-train-0000").mkdir()
+    (tmp_path / "20260103T120000Z-train-0000/spec.json").write_text("{")
+    metrics(first, sample(0, 5.5))
+    damaged, refused, fine = Board(tmp_path).look()
+    assert damaged.job.error
+    assert "papaya" in refused.fault
+    assert fine.update is not None and fine.update.latest["train", "loss"] == 5.5 and not fine.behind
+
+
+def test_a_job_that_is_over_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made(tmp_path)
+    metrics(folder, sample(0, 5.5))
+    over(folder)
+    board = Board(tmp_path)
+    before = board.look()
+    monkeypatch.setattr(Follower, "step", lambda self: pytest.fail("read again"))
+    assert board.look() == before
+
+
+def test_a_job_that_ends_is_read_to_its_end(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    board = Board(tmp_path)
+    board.look()
+    metrics(folder, sample(0, 5.5))
+    over(folder)
+    (row,) = board.look()
+    assert row.update is not None and row.update.latest["train", "loss"] == 5.5
+    assert row.job.state is not None and row.job.state.status == "ended"
+
+
+def test_a_long_log_is_read_over_several_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aligndbg.jobs.tail.BLOCK", 100)
+    folder = made(tmp_path)
+    metrics(folder, *(sample(step, 7.0 - step / 10) for step in range(10)))
+    over(folder)
+    board = Board(tmp_path)
+    (row,) = board.look(0.0)
+    looks = 1
+    while row.behind:
+        (row,) = board.look(0.0)
+        looks += 1
+    assert looks > 3
+    assert row.update is not None and row.update.latest["train", "loss"] == pytest.approx(6.1)
+
+
+def test_of_very_many_jobs_the_newest_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_module, "MOST_FOLLOWED", 1)
+    old = made(tmp_path, "20260101T120000Z-train-0000")
+    new = made(tmp_path, "20260102T120000Z-train-0000")
+    over(old)
+    over(new)
+    first, second = Board(tmp_path).look()
+    assert first.job.path == new and first.update is not None
+    assert second.job.path == old and second.update is None
