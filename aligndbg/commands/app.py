@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aligndbg.commands.options import device_of, inspection, on_this_machine, pair_of, settings_of
+from aligndbg.jobs.folder import jobs_root
 from aligndbg.pairs.discovery import find_pair, list_pairs
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.store.listing import SessionSummary, list_sessions
-from aligndbg.tui.app import AligndbgApp, HomeApp, InspectApp
-from aligndbg.tui.run import Entry, Run, Target
+from aligndbg.tui.app import AligndbgApp, HomeApp, InspectApp, JobApp
+from aligndbg.tui.run import Entry, Run, Surroundings, Target
 from aligndbg.tui.terminal import run_app
 from aligndbg.workflows.inspect import Inspection
 from aligndbg.workflows.record import Replay
@@ -25,7 +26,7 @@ def open_app(options: Namespace) -> int:
     settings = settings_of(options)
     device_of(options)
     if options.pair is None and options.torch is None and options.paddle is None:
-        return run(HomeApp(lambda: pair_entries(settings), lambda: session_entries(settings)), settings)
+        return run(HomeApp(around(settings)), settings)
     pair = pair_of(options.pair, options, settings)
 
     def start(fixes: Sequence[str] = ()) -> Run:
@@ -33,13 +34,32 @@ def open_app(options: Namespace) -> int:
         # Read again: pair.yaml may have been edited since.
         return inspection(pair_of(options.pair, options, settings), asked, settings)
 
-    app = InspectApp(pair.name, start, watch_paths=lambda: watched(pair), watching=options.watch, what_if=start)
+    app = InspectApp(
+        pair.name,
+        start,
+        watch_paths=lambda: watched(pair),
+        watching=options.watch,
+        what_if=start,
+        pair=lambda: pair_of(options.pair, options, settings),
+        around=around(settings),
+    )
     return run(app, settings)
 
 
 def open_session(path: Path, settings: Settings) -> int:
     """A stored run in the app; no framework is needed."""
-    return run(InspectApp(path.name, lambda: Replay(path), read_only=READ_ONLY), settings)
+    return run(InspectApp(path.name, lambda: Replay(path), read_only=READ_ONLY, around=around(settings)), settings)
+
+
+def open_job(path: Path, root: Path, settings: Settings) -> int:
+    """One job in the app; leaving leaves it running."""
+    return run(JobApp(path, around(settings, root)), settings)
+
+
+def around(settings: Settings, jobs: Path | None = None) -> Surroundings:
+    """What the app reaches beside what it is opened on; jobs lie beside the sessions where nothing else is said."""
+    root = jobs or jobs_root(settings)
+    return Surroundings(lambda: pair_entries(settings), lambda: session_entries(settings), root, settings)
 
 
 def run(app: AligndbgApp, settings: Settings) -> int:
@@ -80,7 +100,7 @@ def _target(name: str, settings: Settings) -> Target:
     def what_if(fixes: Sequence[str]) -> Run:
         return Inspection(pair(), settings, {"what_if": list(fixes)}, what_if=fixes)
 
-    return Target(name, lambda: Inspection(pair(), settings, {}), watch_paths=lambda: watched(pair()), what_if=what_if)
+    return Target(name, lambda: Inspection(pair(), settings, {}), watch_paths=lambda: watched(pair()), what_if=what_if, pair=pair)
 
 
 def _session_entry(session: SessionSummary) -> Entry:

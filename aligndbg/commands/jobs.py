@@ -28,6 +28,8 @@ LONGEST_LINE = 1 << 20
 BLOCK = 1 << 16
 ATTACH_LINES = 20
 LONGEST_GRACE = 3600
+TITLE_MOST = 120
+"""Characters of a title that is made from a command."""
 
 
 def list_all(options: Namespace) -> int:
@@ -114,7 +116,9 @@ def run(options: Namespace) -> int:
     if options.ranks < 1:
         raise UsageError(f"--ranks: expected 1 or more, found {options.ranks}")
     cwd = Path(options.cwd or ".").expanduser().absolute()
-    spec = JobSpec(new_id("run"), "run", options.title or shlex.join(argv), argv, str(cwd), ranks=options.ranks)
+    title = " ".join((options.title or shlex.join(argv)).split())
+    title = f"{title[: TITLE_MOST - 1]}…" if len(title) > TITLE_MOST else title
+    spec = JobSpec(new_id("run"), "run", title, argv, str(cwd), ranks=options.ranks)
     job = read_job(start(spec, root_of(options)))
     if job.state and job.state.status == "failed" and job.state.pid is None:
         raise EnvironmentFault(f"{job.id}: {job.state.reason}")

@@ -21,8 +21,8 @@ class Action:
     footer: bool = False
 
 
-LISTS = ("table", "detail", "list", "findings", "page")
-PANES = ("compare", "home")
+LISTS = ("table", "detail", "list", "findings", "log", "page")
+PANES = ("compare", "home", "job")
 
 ACTIONS: tuple[Action, ...] = (
     Action("line_down", ("j", "down"), "Move", "Down", "one line down", LISTS),
@@ -32,21 +32,31 @@ ACTIONS: tuple[Action, ...] = (
     Action("page_down", ("pagedown", "ctrl+f"), "Move", "Page down", "a page down", LISTS),
     Action("page_up", ("pageup", "ctrl+b"), "Move", "Page up", "a page up", LISTS),
     Action("top", ("g", "home"), "Move", "Top", "to the first line", LISTS),
-    Action("bottom", ("G", "end"), "Move", "Bottom", "to the last line", LISTS),
+    Action("bottom", ("G", "end"), "Move", "Bottom", "to the last line; a log is followed again", LISTS),
+    Action("left", ("h", "left"), "Move", "Left", "long lines of a log: to the left", ("log",)),
+    Action("right", ("l", "right"), "Move", "Right", "long lines of a log: to the right", ("log",)),
     Action("open", ("enter",), "Move", "Open", "details of a layer; fold or unfold a group", ("table",)),
-    Action("open", ("enter",), "Move", "Open", "open the pair or the session", ("list",), True),
+    Action("open", ("enter",), "Move", "Open", "open the pair, the session or the job", ("list",), True),
     Action("open", ("enter",), "Move", "Layer", "of a finding: to its layer", ("findings",)),
     Action("next_pane", ("tab",), "Move", "Pane", "to the next pane", PANES, True),
     Action("previous_pane", ("shift+tab",), "Move", "Previous pane", "to the previous pane", PANES),
     Action("back", ("escape",), "Move", "Back", "leave zoom, details and findings, clear filter and order, go home", ("compare",)),
     Action("back", ("escape",), "Move", "Back", "clear the filter", ("home",)),
+    Action("back", ("escape",), "Move", "Back", "leave zoom, or go back; the job runs on", ("job",)),
+    Action("back", ("escape",), "Find", "Clear", "clear the search and the filter of a log's lines", ("log pane",)),
     Action("next_mismatch", ("n",), "Find", "Mismatch", "to the next mismatching layer", ("compare",), True),
     Action("previous_mismatch", ("N",), "Find", "Previous mismatch", "to the mismatching layer before", ("compare",)),
     Action("first", ("f",), "Find", "First", "to the first born layer, or the first mismatch", ("compare",), True),
     Action("findings", ("c",), "Find", "Causes", "what is wrong, why, and what to type: the findings, or back", ("compare",), True),
     Action("born_only", ("b",), "Find", "Born only", "show the born layers alone, or all again", ("compare",)),
-    Action("filter", ("slash",), "Find", "Filter", "filter while typing", PANES, True),
-    Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", PANES),
+    Action("filter", ("slash",), "Find", "Filter", "filter while typing", ("compare", "home"), True),
+    Action("clear_filter", ("backslash",), "Find", "Clear filter", "show all again", ("compare", "home")),
+    Action("search", ("slash",), "Find", "Search", "search a log; /regular expression/ too", ("log pane",), True),
+    Action("next_hit", ("n",), "Find", "Next", "to the next line found", ("log",)),
+    Action("previous_hit", ("N",), "Find", "Previous", "to the line found before", ("log",)),
+    Action("only_hits", ("ampersand",), "Find", "Only hits", "only the lines with the searched text, or all", ("log pane",)),
+    Action("level", ("e",), "Find", "Level", "of a log: all lines, warnings and errors, errors", ("log",), True),
+    Action("rank", ("r",), "Find", "Rank", "of a merged log: the lines of all ranks, or of one after the other", ("log",)),
     Action("leave", ("escape",), "Find", "Clear", "while typing: show all again", ("filter",), True),
     Action("done", ("enter", "down"), "Find", "To the rows", "while typing: keep the filter and go to the rows", ("filter",), True),
     Action("fold", ("space",), "Tree", "Fold", "fold or unfold the group", ("table",)),
@@ -54,10 +64,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("expand", ("l", "right"), "Tree", "Unfold or enter", "unfold the group, or go into it", ("table",)),
     Action("fold_all", ("E",), "Tree", "Fold all", "fold all groups, or unfold all", ("compare",)),
     Action("sort", ("s",), "Tree", "Sort", "largest max|d| first, or back to the tree", ("compare",)),
-    Action("zoom", ("z",), "View", "Zoom", "give the focused pane the whole width, or back", ("compare",)),
+    Action("zoom", ("z",), "View", "Zoom", "give the focused pane all the room, or back", ("compare", "job")),
+    Action("wrap", ("w",), "View", "Wrap", "of a log: wrap long lines, or cut them", ("log",)),
+    Action("next_log", ("t",), "View", "Log", "the next log: all ranks, the launcher, one rank after the other", ("job",), True),
+    Action("previous_log", ("T",), "View", "Previous log", "the log before", ("job",)),
+    Action("reference", ("R",), "View", "Reference", "draw another job, a log or a CSV under the curves", ("job",)),
+    Action("details", ("i",), "View", "Details", "of a job: command, processes, logs and what is wrong with it", ("job",), True),
+    Action("jobs", ("J",), "View", "Jobs", "the list of jobs, on the home screen", ("app",)),
     Action("notices", ("i",), "View", "Notices", "all of the run: notices, last words of a child, environment", ("compare",)),
     Action("dismiss", ("escape", "enter", "q", "i", "question_mark"), "View", "Close", "close a page such as this one", ("page",)),
+    Action("confirm", ("enter",), "View", "Yes", "on a question: do it", ("question",)),
     Action("theme", ("ctrl+t",), "View", "Dark or light", "switch between the dark and the light theme", ("app",)),
+    Action("launch", ("L",), "Run", "Launch", "an evaluation or a training as a job: a form", ("app",)),
+    Action("stop_job", ("x",), "Run", "Stop", "end every process of the job", ("job",), True),
     Action("rerun", ("r",), "Run", "Run", "run again in fresh children", ("compare",), True),
     Action("reload", ("r",), "Run", "Reload", "read the lists again", ("home",)),
     Action("watch", ("w",), "Run", "Watch", "run again whenever the pair's files change, or stop", ("compare",)),
@@ -66,16 +85,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy", ("y",), "Copy", "Copy fix", "of a finding: the selected text, or file, line and fix", ("findings",)),
     Action("copy", ("y",), "Copy", "Copy", "the selected text; else the layer's line, or its details where focused", ("compare",)),
     Action("copy", ("y",), "Copy", "Copy", "the selected text, or the line", ("home",)),
+    Action("copy", ("y",), "Copy", "Copy", "of a log: the whole line", ("log",)),
+    Action("copy", ("y",), "Copy", "Copy", "of a job: its id, state and progress", ("job",)),
     Action("copy", ("y",), "Copy", "Copy", "on a page: the selected text, or the page", ("page",)),
     Action("copy_report", ("Y",), "Copy", "Copy report", "the report as Markdown", ("compare",)),
     Action("help", ("question_mark",), "App", "Help", "this page", ("app",), True),
     Action("command_palette", ("ctrl+p",), "App", "Palette", "every action and every layer, by name", ("app",), True),
     Action("suspend_process", ("ctrl+z",), "App", "Suspend", "to the shell; `fg` comes back", ("app",)),
-    Action("quit", ("q", "ctrl+c"), "App", "Quit", "quit at once; a running comparison is stopped", ("app",), True),
+    Action("quit", ("q", "ctrl+c"), "App", "Quit", "quit at once; a running comparison is stopped, jobs run on", ("app",), True),
 )
 
 MOVING = frozenset(
-    "open next_pane previous_pane back findings filter clear_filter leave done notices dismiss help command_palette".split()
+    "open next_pane previous_pane back findings filter clear_filter search leave done notices details launch jobs next_log "
+    "previous_log stop_job reference confirm dismiss help command_palette".split()
 )
 """Actions after which the focus may be elsewhere."""
 
@@ -83,6 +105,9 @@ KEY_NAMES = {
     "slash": "/",
     "backslash": "\\",
     "question_mark": "?",
+    "ampersand": "&",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "escape": "esc",
     "pagedown": "PgDn",
     "pageup": "PgUp",

@@ -9,17 +9,22 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import App, SystemCommand
 from textual.dom import DOMNode
 from textual.message import Message
+from textual.reactive import reactive
 from textual.screen import Screen
 
+from aligndbg.errors import AligndbgError
+from aligndbg.pairs.schema import PairSpec
 from aligndbg.tui.actions import MOVING, Action, actions_of, bindings, key_text
 from aligndbg.tui.cells import clean
 from aligndbg.tui.feed import Feed
-from aligndbg.tui.run import List, Run, Target
+from aligndbg.tui.job_feed import BoardFeed
+from aligndbg.tui.run import Run, Surroundings, Target
 from aligndbg.tui.theme import DARK, LIGHT
+from aligndbg.workflows.board import JobRow
 
 ROUNDS = 3
 """A key's handlers post messages, and their handlers others, before the focus is where it shall be."""
@@ -45,9 +50,14 @@ class AligndbgApp(App[str]):
         scrollbar-background: $background; scrollbar-background-hover: $background; scrollbar-background-active: $background; }
     """
 
-    def __init__(self, first: Callable[[], Screen[None]]) -> None:
+    board: reactive[tuple[JobRow, ...]] = reactive((), init=False)
+    """All jobs, as they stand now."""
+
+    def __init__(self, first: Callable[[], Screen[None]], around: Surroundings | None = None) -> None:
         super().__init__()
         self._first = first
+        self.around = around
+        self._board_feed: BoardFeed | None = None
         self.ending: list[Feed] = []
         """Runs that were cancelled when the app ended."""
         self._typed: deque[events.Event] = deque()
@@ -59,6 +69,23 @@ class AligndbgApp(App[str]):
 
     def on_mount(self) -> None:
         self.push_screen(self._first())
+        if self.around is not None and self.around.jobs is not None:
+            jobs = self.around.jobs
+            # The first frame is on the screen before the folders are read.
+            self.call_after_refresh(lambda: self._follow_jobs(jobs))
+
+    def on_unmount(self) -> None:
+        if self._board_feed is not None:
+            self._board_feed.stop()
+
+    def _follow_jobs(self, jobs: Path) -> None:
+        self._board_feed = BoardFeed(jobs, self)
+
+    @on(BoardFeed.Changed)
+    def _on_board_changed(self, message: BoardFeed.Changed) -> None:
+        if message.fault:
+            self.notify(message.fault, severity="warning")
+        self.board = message.rows
 
     def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
         """Messages hold strangers' names: they are never markup."""
@@ -133,6 +160,58 @@ class AligndbgApp(App[str]):
     def action_theme(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
 
+    def action_jobs(self) -> None:
+        """The home screen, on its jobs."""
+        from aligndbg.tui.screens.home import HomeScreen
+
+        if self.around is None:
+            self.notify("there is no home screen here", severity="warning")
+            return
+        home = next((screen for screen in self.screen_stack if isinstance(screen, HomeScreen)), None)
+        if home is None:
+            self.push_screen(HomeScreen(self.around, "jobs"))
+            return
+        while self.screen is not home:
+            self.pop_screen()
+        home.go_to_list("jobs")
+
+    def action_launch(self) -> None:
+        """Ask what to launch, for the pair that is open; then show the job."""
+        from aligndbg.tui.screens.compare import CompareScreen
+        from aligndbg.tui.screens.launch import LaunchScreen
+
+        around = self.around
+        if around is None or around.jobs is None or around.settings is None:
+            self.notify("no job can be launched from here", severity="warning")
+            return
+        targets = [screen.target for screen in self.screen_stack if isinstance(screen, CompareScreen)]
+        try:
+            pair = targets[-1].pair() if targets and targets[-1].pair else None
+        except AligndbgError as error:
+            self.notify(error.message, severity="warning")
+            return
+        self.push_screen(LaunchScreen(pair, around.settings, around.jobs), self._launched)
+
+    def _launched(self, folder: Path | None) -> None:
+        if folder is not None:
+            self.open_job(folder)
+
+    def open_job(self, folder: Path) -> None:
+        from aligndbg.tui.screens.job import JobScreen
+
+        if self._board_feed is not None:
+            self._board_feed.look()
+        self.push_screen(JobScreen(folder))
+
+    def leave(self) -> None:
+        """Away from the screen on top; from the first one, to the home screen."""
+        from aligndbg.tui.screens.home import HomeScreen
+
+        if len(self.screen_stack) > 2:
+            self.pop_screen()
+        elif self.around is not None:
+            self.switch_screen(HomeScreen(self.around))
+
     async def action_quit(self) -> None:
         from aligndbg.tui.screens.compare import CompareScreen
 
@@ -158,27 +237,41 @@ class InspectApp(AligndbgApp):
         watching: bool = False,
         read_only: str = "",
         what_if: Callable[[Sequence[str]], Run] | None = None,
+        pair: Callable[[], PairSpec] | None = None,
+        around: Surroundings | None = None,
     ) -> None:
-        target = Target(pair_name, start, read_only, watch_paths, what_if)
+        target = Target(pair_name, start, read_only, watch_paths, what_if, pair)
 
         def first() -> Screen[None]:
             from aligndbg.tui.screens.compare import CompareScreen
 
             return CompareScreen(target, watching)
 
-        super().__init__(first)
+        super().__init__(first, around)
 
 
 class HomeApp(AligndbgApp):
-    """The pairs and the sessions, to choose from."""
+    """The pairs, the sessions and the jobs, to choose from."""
 
-    def __init__(self, pairs: List, sessions: List) -> None:
+    def __init__(self, around: Surroundings) -> None:
         def first() -> Screen[None]:
             from aligndbg.tui.screens.home import HomeScreen
 
-            return HomeScreen(pairs, sessions)
+            return HomeScreen(around)
 
-        super().__init__(first)
+        super().__init__(first, around)
+
+
+class JobApp(AligndbgApp):
+    """One job."""
+
+    def __init__(self, folder: Path, around: Surroundings) -> None:
+        def first() -> Screen[None]:
+            from aligndbg.tui.screens.job import JobScreen
+
+            return JobScreen(folder)
+
+        super().__init__(first, around)
 
 
 def _layer_commands() -> type:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from aligndbg.pairs.schema import PairSpec
+from aligndbg.settings import Settings
 from aligndbg.workflows.events import Event
 
 
@@ -25,7 +27,8 @@ class Target:
 
     `read_only` says why there is no re-run, `""` where there is. `watch_paths` are the files that the run came from; it may raise
     AligndbgError while one of them cannot be read. `what_if` begins a run with fixes, each named `layer:id`, applied to the
-    port in memory; None where that cannot be done.
+    port in memory; None where that cannot be done. `pair` reads the pair's file, which may raise AligndbgError; None where the
+    run has none.
     """
 
     name: str
@@ -33,11 +36,12 @@ class Target:
     read_only: str = ""
     watch_paths: Callable[[], Iterable[Path]] | None = None
     what_if: Callable[[Sequence[str]], Run] | None = None
+    pair: Callable[[], PairSpec] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the home screen. `target` is None where it cannot be opened; `error` says why."""
+    """One line of the home screen. It opens `target`, or the folder of a `job`; where neither is given `error` says why."""
 
     name: str
     note: str = ""
@@ -45,7 +49,18 @@ class Entry:
     verdict: str = ""
     target: Target | None = None
     error: str = ""
+    job: Path | None = None
 
 
 List = Callable[[], Sequence[Entry]]
 """Makes a list of the home screen, in a thread; may raise AligndbgError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the app reaches beside what it was opened on. `jobs` is their folder; None where this app is to have none."""
+
+    pairs: List
+    sessions: List
+    jobs: Path | None = None
+    settings: Settings | None = None

@@ -12,16 +12,20 @@ from textual.command import CommandPalette
 
 from aligndbg.tui.actions import ACTIONS, Action, actions_of, bindings, key_text, keys_text, markdown_table
 from aligndbg.tui.app import AligndbgApp, HomeApp
-from aligndbg.tui.run import Entry
+from aligndbg.tui.run import Entry, Surroundings
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.screens.help import HelpScreen
 from aligndbg.tui.screens.home import HomeScreen
+from aligndbg.tui.screens.job import JobScreen
+from aligndbg.tui.screens.job_pages import StopPage
 from aligndbg.tui.screens.pages import Page
 from aligndbg.tui.widgets.entry_list import EntryList
 from aligndbg.tui.widgets.filter_bar import FilterInput
 from aligndbg.tui.widgets.findings_pane import FindingsPane
 from aligndbg.tui.widgets.layer_detail import LayerDetail
 from aligndbg.tui.widgets.layer_table import LayerTable
+from aligndbg.tui.widgets.log_pane import LogPane
+from aligndbg.tui.widgets.log_view import LogView
 
 PLACES: dict[str, type] = {
     "app": AligndbgApp,
@@ -33,6 +37,10 @@ PLACES: dict[str, type] = {
     "filter": FilterInput,
     "findings": FindingsPane,
     "page": Page,
+    "job": JobScreen,
+    "log": LogView,
+    "log pane": LogPane,
+    "question": StopPage,
 }
 
 EACH = [pytest.param(action, place, id=f"{place}-{action.name}") for action in ACTIONS for place in action.places]
@@ -99,7 +107,7 @@ async def test_help_of_a_run_has_every_action_that_can_be_met_there() -> None:
 
 def home(pairs: int = 3) -> HomeApp:
     entries = [Entry(f"pair{index}", "a pair") for index in range(pairs)]
-    return HomeApp(lambda: entries, lambda: [])
+    return HomeApp(Surroundings(lambda: entries, lambda: []))
 
 
 async def test_help_of_home_has_every_action_that_can_be_met_there() -> None:

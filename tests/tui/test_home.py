@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 from aligndbg.errors import EnvironmentFault
 from aligndbg.tui.app import HomeApp
-from aligndbg.tui.run import Entry, Target
+from aligndbg.tui.run import Entry, Surroundings, Target
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.screens.home import HomeScreen
 from aligndbg.tui.widgets.entry_list import EntryList
@@ -57,7 +57,7 @@ class Maker:
 async def home(
     pairs: Any = None, sessions: Any = None, size: tuple[int, int] = (120, 30), wait: bool = True
 ) -> AsyncIterator[Pilot[Any]]:
-    app = HomeApp(pairs or Maker(PAIRS), sessions or Maker(SESSIONS))
+    app = HomeApp(Surroundings(pairs or Maker(PAIRS), sessions or Maker(SESSIONS)))
     async with app.run_test(size=size, notifications=True) as pilot:
         if wait:
             await until(pilot, lambda: screen(pilot) and all(entries.option_count for entries in lists(pilot)))

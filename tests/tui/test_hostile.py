@@ -17,7 +17,7 @@ from aligndbg.core.layers import Call, LayerPair, ParamSpec, TensorSpec
 from aligndbg.core.verdict import LayerResult, Verdict
 from aligndbg.errors import ChildDied
 from aligndbg.tui.app import HomeApp
-from aligndbg.tui.run import Entry
+from aligndbg.tui.run import Entry, Surroundings
 from aligndbg.weights.plan import WeightPlan
 from aligndbg.workflows.events import (
     Downloading,
@@ -185,7 +185,7 @@ async def test_a_strangers_pair_is_listed_and_does_nothing() -> None:
     def entries() -> list[Entry]:
         return [*(Entry(nasty, nasty, nasty, nasty) for nasty in NASTY), *(Entry(nasty, error=nasty) for nasty in NASTY)]
 
-    app = HomeApp(entries, entries)
+    app = HomeApp(Surroundings(entries, entries))
     async with app.run_test(size=(120, 60), notifications=True) as pilot:
         await driving.until(pilot, lambda: app.screen.query("EntryList") and app.screen.query_one("#sessions").option_count > 2)
         assert MARKUP in check(pilot)

@@ -12,14 +12,13 @@ import pytest
 from driving import line_of, screen_text, told, until, wheel
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
-from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from aligndbg.jobs import log_reader
 from aligndbg.jobs.log_search import Level
+from aligndbg.tui.actions import actions_of
 from aligndbg.tui.theme import DARK
-from aligndbg.tui.widgets.log_actions import LOG_ACTIONS, PANE_ACTIONS
 from aligndbg.tui.widgets.log_pane import LogPane
 from aligndbg.tui.widgets.log_view import LogView
 
@@ -377,13 +376,20 @@ async def test_the_app_ends_while_much_is_searched(tmp_path: Path) -> None:
     assert reader.advance() is False
 
 
-def test_every_action_is_carried_out_and_no_key_means_two_things() -> None:
-    for actions, place in ((LOG_ACTIONS, LogView), (PANE_ACTIONS, LogPane)):
-        assert all(callable(getattr(place, f"action_{action.name}")) for action in actions)
-        bound = {(one.key, one.action) for one in place.BINDINGS if isinstance(one, Binding)}
-        assert bound == {(key, action.name) for action in actions for key in action.keys}
-    keys = [key for action in (*LOG_ACTIONS, *PANE_ACTIONS) for key in action.keys]
+def test_no_key_means_two_things_in_a_pane() -> None:
+    keys = [key for action in actions_of(("log", "log pane")) for key in action.keys]
     assert len(keys) == len(set(keys))
+
+
+async def test_secrets_are_neither_shown_nor_copied(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    write(path, "HF_TOKEN=abcdef123456 loss 1.0")
+    async with opened(path) as pilot:
+        await until(pilot, lambda: "HF_TOKEN=*** loss 1.0" in screen_text(pilot))
+        await pilot.press("y")
+        await until(pilot, lambda: bool(pilot.app.clipboard))
+        assert pilot.app.clipboard == "HF_TOKEN=*** loss 1.0"
+        assert "abcdef" not in screen_text(pilot)
 
 
 def test_the_look_of_two_ranks(snap_compare: SnapCompare, tmp_path: Path) -> None:

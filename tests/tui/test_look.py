@@ -13,6 +13,7 @@ from test_runs import killed
 from textual.pilot import Pilot
 
 from aligndbg.tui.app import HomeApp, InspectApp
+from aligndbg.tui.run import Surroundings
 
 SnapCompare = Callable[..., bool]
 """Compares an app's picture with the one that was accepted."""
@@ -85,4 +86,4 @@ def test_home(snap_compare: SnapCompare) -> None:
     async def listed(pilot: Pilot[Any]) -> None:
         await driving.until(pilot, lambda: all(entries.option_count == 3 for entries in pilot.app.screen.query("EntryList")))
 
-    assert snap_compare(HomeApp(lambda: PAIRS, lambda: SESSIONS), terminal_size=(120, 24), run_before=listed)
+    assert snap_compare(HomeApp(Surroundings(lambda: PAIRS, lambda: SESSIONS)), terminal_size=(120, 24), run_before=listed)

@@ -27,6 +27,7 @@ from aligndbg.tui.watch import Watcher
 from aligndbg.tui.widgets.bars import FactsLine, FailureBanner, NoticeLines, StateLine, StatusLines, TitleLine, Waiting
 from aligndbg.tui.widgets.filter_bar import FilterBar, FilterInput
 from aligndbg.tui.widgets.findings_pane import FindingsPane
+from aligndbg.tui.widgets.jobs_line import JobsLine
 from aligndbg.tui.widgets.layer_detail import LayerDetail
 from aligndbg.tui.widgets.layer_table import LayerTable
 from aligndbg.tui.widgets.network_strip import NetworkStrip
@@ -83,6 +84,7 @@ class CompareScreen(Screen[None]):
                 yield FilterBar("text, *.cat, !kind:relu, max>1e-3, verdict:born, shape:1x64")
             yield LayerDetail()
         yield StatusLines()
+        yield JobsLine()
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -252,9 +254,8 @@ class CompareScreen(Screen[None]):
             self.action_clear_filter()
         elif table.sorted:
             self.action_sort()
-        elif len(self.app.screen_stack) > 2:
-            self.stop()
-            self.app.pop_screen()
+        else:
+            self.app.leave()  # type: ignore[attr-defined]
 
     # -- finding ------------------------------------------------------------------------------------------------------
 
@@ -373,9 +374,7 @@ class CompareScreen(Screen[None]):
         self._watcher = Watcher(self.target.watch_paths, lambda: tell(self, events.Callback(callback=self.action_rerun)))
 
     def _show_mode(self) -> None:
-        fixes = f"what if: {len(self._fixes)} tried" if self._fixes else ""
-        modes = (fixes, "watching" if self._watcher else "", "stored run" if self.target.read_only else "")
-        self.query_one(TitleLine).mode = " · ".join(mode for mode in modes if mode)
+        self.query_one(TitleLine).show_mode(len(self._fixes), self._watcher is not None, bool(self.target.read_only))
 
     def action_copy(self) -> None:
         copy_layer(self, self.query_one(LayerTable), self.query_one(LayerDetail), self.state)

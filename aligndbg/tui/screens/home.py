@@ -1,15 +1,16 @@
-"""Where one begins without a pair: the pairs that there are, and the sessions of earlier runs."""
+"""Where one begins without a pair: the pairs that there are, the sessions of earlier runs, and the jobs."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.dom import DOMNode
 from textual.message import Message
@@ -21,11 +22,13 @@ from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
 from aligndbg.tui.feed import tell
-from aligndbg.tui.run import Entry, List
+from aligndbg.tui.run import Entry, List, Surroundings
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.theme import MUTED
 from aligndbg.tui.widgets.entry_list import EntryList, entry_text
 from aligndbg.tui.widgets.filter_bar import FilterBar, FilterInput
+from aligndbg.tui.widgets.jobs_line import job_entry
+from aligndbg.workflows.board import JobRow
 
 LOG = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class HomeScreen(Screen[None]):
 
     BINDINGS = bindings("home")
     HELP: ClassVar = ("home", "list", "filter", "page")
-    AUTO_FOCUS = "#pairs"
+    AUTO_FOCUS = None
     DEFAULT_CSS = """
     HomeScreen {
         background: $background;
@@ -45,6 +48,8 @@ class HomeScreen(Screen[None]):
         & > #lists { height: 1fr; layout: vertical; }
         & > FilterBar { dock: none; }
         &.-wide > #lists { layout: horizontal; }
+        & #lists > Vertical { height: 2fr; }
+        &.-wide #lists > Vertical { width: 1fr; height: 1fr; }
         &.-wide EntryList { width: 1fr; }
     }
     """
@@ -54,20 +59,32 @@ class HomeScreen(Screen[None]):
         list_id: str
         entries: tuple[Entry, ...]
 
-    def __init__(self, pairs: List, sessions: List) -> None:
+    def __init__(self, around: Surroundings, first: str = "pairs") -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
-        self._makers = {"pairs": pairs, "sessions": sessions}
-        self._in_sessions = False
+        self._makers: dict[str, List] = {"pairs": around.pairs, "sessions": around.sessions}
+        self._lists = ("pairs", "sessions") if around.jobs is None else ("pairs", "sessions", "jobs")
+        self._used = first
 
     def compose(self) -> ComposeResult:
         subtitle = "a torch image classifier against its Paddle port, layer by layer"
         yield Static(Content.assemble(("aligndbg", "bold $text-accent"), (f"  {subtitle}", MUTED)), id="title")
         with Container(id="lists"):
             yield EntryList("Pairs", "no pair in models/: `aligndbg pairs new` makes one", id="pairs")
-            yield EntryList("Sessions", "no session yet: every run of a pair is kept here", tall=True, id="sessions")
+            with Vertical():
+                yield EntryList("Sessions", "no session yet: every run of a pair is kept here", tall=True, id="sessions")
+                if "jobs" in self._lists:
+                    yield EntryList("Jobs", "no job yet: L launches one", tall=True, id="jobs")
         yield FilterBar("part of a name")
         yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._list.focus()
+        self.watch(self.app, "board", self._show_jobs)
+
+    def _show_jobs(self, rows: Sequence[JobRow]) -> None:
+        if "jobs" in self._lists:
+            self._load("jobs", [job_entry(row) for row in rows])
 
     def on_screen_resume(self) -> None:
         # The first frame is on the screen before the folders are read.
@@ -89,16 +106,21 @@ class HomeScreen(Screen[None]):
 
     @on(Listed)
     def _on_listed(self, message: Listed) -> None:
-        entries = self.query_one(f"#{message.list_id}", EntryList)
+        self._load(message.list_id, message.entries)
+
+    def _load(self, list_id: str, made: Sequence[Entry]) -> None:
+        entries = self.query_one(f"#{list_id}", EntryList)
         highlighted = entries.highlighted
-        entries.load(message.entries)
-        if highlighted is not None and highlighted < len(message.entries):
+        entries.load(made)
+        if highlighted is not None and highlighted < len(made):
             entries.highlighted = highlighted
 
     @on(EntryList.Chosen)
     def _on_chosen(self, message: EntryList.Chosen) -> None:
         entry = message.entry
-        if entry.target is None:
+        if entry.job is not None:
+            self.app.open_job(entry.job)  # type: ignore[attr-defined]
+        elif entry.target is None:
             self.notify(entry.error or "this cannot be opened", severity="warning")
         else:
             self.app.push_screen(CompareScreen(entry.target))
@@ -106,18 +128,24 @@ class HomeScreen(Screen[None]):
     @property
     def _list(self) -> EntryList:
         """The list in use."""
-        return self.query_one("#sessions" if self._in_sessions else "#pairs", EntryList)
+        return self.query_one(f"#{self._used}", EntryList)
 
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        if isinstance(event.widget, EntryList):
-            self._in_sessions = event.widget.id == "sessions"
-
-    def action_next_pane(self) -> None:
-        self._in_sessions = not self._in_sessions
+    def go_to_list(self, list_id: str) -> None:
+        self._used = list_id
         self._list.focus()
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, EntryList) and event.widget.id:
+            self._used = event.widget.id
+
+    def action_next_pane(self) -> None:
+        self._turn(1)
+
     def action_previous_pane(self) -> None:
-        self.action_next_pane()
+        self._turn(-1)
+
+    def _turn(self, step: int) -> None:
+        self.go_to_list(self._lists[(self._lists.index(self._used) + step) % len(self._lists)])
 
     def action_filter(self) -> None:
         self.query_one(FilterBar).open()
@@ -148,9 +176,8 @@ class HomeScreen(Screen[None]):
         if message.cleared:
             self.action_clear_filter()
         else:
-            if self._list.entry is None:
-                self._in_sessions = not self._in_sessions
-            self._list.focus()
+            found = [list_id for list_id in self._lists if self.query_one(f"#{list_id}", EntryList).entry is not None]
+            self.go_to_list(self._used if self._used in found or not found else found[0])
 
     @property
     def places(self) -> dict[str, DOMNode]:

@@ -71,6 +71,10 @@ class TitleLine(StateLine):
     mode: reactive[str] = reactive("")
     """`watching`, `stored run`, or nothing."""
 
+    def show_mode(self, fixes: int, watching: bool, stored: bool) -> None:
+        tried = f"what if: {fixes} tried" if fixes else ""
+        self.mode = " · ".join(word for word in (tried, "watching" if watching else "", "stored run" if stored else "") if word)
+
     def draw(self, room: int) -> Content:
         pair, mode = clean(self.state.pair), f"  {self.mode}" if self.mode else ""
         left = room - cell_len(f"aligndbg  {pair}{mode}")

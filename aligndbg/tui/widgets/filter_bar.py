@@ -21,12 +21,13 @@ class FilterInput(Input):
 
     @dataclass
     class Left(Message):
-        """Typing has ended; `cleared` says that the filter goes as well."""
+        """Typing has ended, by Escape where it `escaped`; `cleared` says that the filter goes as well."""
 
         cleared: bool
+        escaped: bool = False
 
     def action_leave(self) -> None:
-        self.post_message(self.Left(True))
+        self.post_message(self.Left(True, True))
 
     def action_done(self) -> None:
         self.post_message(self.Left(not self.value.strip()))

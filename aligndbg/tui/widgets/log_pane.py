@@ -11,15 +11,15 @@ from textual.containers import Vertical
 
 from aligndbg.errors import UsageError
 from aligndbg.jobs.log_search import Needle
+from aligndbg.tui.actions import bindings
 from aligndbg.tui.widgets.filter_bar import FilterBar
-from aligndbg.tui.widgets.log_actions import PANE_ACTIONS, log_bindings
 from aligndbg.tui.widgets.log_view import LogView
 
 
 class LogPane(Vertical):
     """What is typed is highlighted at once and searched for at Enter: from the end back while the log is followed, else on."""
 
-    BINDINGS = log_bindings(PANE_ACTIONS)
+    BINDINGS = bindings("log pane")
 
     DEFAULT_CSS = """
     LogPane { height: 1fr; & > LogView { height: 1fr; } }
@@ -43,6 +43,10 @@ class LogPane(Vertical):
 
     def action_search(self) -> None:
         self.bar.open()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where there is nothing to clear, Escape is the screen's."""
+        return action != "back" or self.bar.has_class("-open") or self.view.text_filter is not None
 
     def action_back(self) -> None:
         self.bar.close()

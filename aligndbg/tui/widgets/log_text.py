@@ -15,6 +15,7 @@ from textual.strip import Strip
 from aligndbg.jobs.ansi import plain, spans
 from aligndbg.jobs.log_index import LogLine
 from aligndbg.jobs.log_search import Level, Needle, level_of
+from aligndbg.jobs.masking import mask_text
 
 STYLES = ("plain", "error", "warning", "quiet", "hit", "gutter")
 
@@ -22,9 +23,10 @@ LEVEL_STYLES = {Level.ERROR: "error", Level.WARNING: "warning"}
 
 
 def line_text(line: LogLine, needle: Needle | None, style: Callable[[str], Style]) -> Text:
-    """In its own colours; where it has none, in that of its level. What the needle finds stands out."""
-    parts = spans(line.text)
-    shown = plain(line.text)
+    """Without secrets, in its own colours; where it has none, in that of its level. What the needle finds stands out."""
+    safe = mask_text(line.text)
+    parts = spans(safe)
+    shown = plain(safe)
     text = Text(end="", no_wrap=True, style=style("plain"))
     own = any(part.style for part in parts)
     level = None if own else LEVEL_STYLES.get(level_of(shown))

@@ -14,9 +14,10 @@ from aligndbg.jobs.ansi import plain
 from aligndbg.jobs.log_filter import Filtered
 from aligndbg.jobs.log_reader import POLL_S, LogReader
 from aligndbg.jobs.log_search import AtLeast, Both, Keep, Level, Needle
+from aligndbg.jobs.masking import mask_text
+from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
-from aligndbg.tui.widgets.log_actions import LOG_ACTIONS, log_bindings
 from aligndbg.tui.widgets.log_lines import LogLines
 
 SLICE_S = 0.05
@@ -29,7 +30,7 @@ LEVEL_WORDS = {Level.NONE: "", Level.WARNING: "warnings and errors", Level.ERROR
 class LogView(LogLines):
     """`files` are the logs by rank; those of several ranks are merged. It opens at the end and follows."""
 
-    BINDINGS = log_bindings(LOG_ACTIONS)
+    BINDINGS = bindings("log")
 
     @dataclass
     class Searched(Message):
@@ -190,4 +191,4 @@ class LogView(LogLines):
             copy(self.screen, text, f"line {key - self.first + 1:,}")
 
     def _whole(self, key: int) -> str:
-        return plain(self.source.whole(key))
+        return plain(mask_text(self.source.whole(key)))

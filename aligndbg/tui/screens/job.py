@@ -1,0 +1,214 @@
+"""One job: its curves above its logs, what is wrong with it, and the keys to stop it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from aligndbg.errors import AligndbgError
+from aligndbg.jobs.folder import Job, log_files
+from aligndbg.jobs.reference import read_reference
+from aligndbg.jobs.series import Curves
+from aligndbg.jobs.violation import Violation
+from aligndbg.report.jobs import progress_text
+from aligndbg.tui.actions import bindings
+from aligndbg.tui.cells import clean
+from aligndbg.tui.clipboard import copy
+from aligndbg.tui.feed import tell
+from aligndbg.tui.job_feed import JobFeed
+from aligndbg.tui.widgets.curves import CurvesPane
+from aligndbg.tui.widgets.job_bars import JobProblems, JobTitle
+from aligndbg.tui.widgets.log_tabs import LogTabs
+from aligndbg.workflows.following import Update
+
+WIDE = 150
+"""From this width on curves and logs are beside each other."""
+
+SHORT = 20
+"""Below this height one of the two shows at a time."""
+
+
+class JobScreen(Screen[None]):
+    """Follows the job in `path` as long as it shows; leaving leaves the job alone."""
+
+    BINDINGS = bindings("job")
+    HELP: ClassVar = ("job", "curves", "log", "log pane", "filter", "page")
+    DEFAULT_CSS = """
+    JobScreen {
+        background: $background;
+        & > #panes { height: 1fr; layout: vertical; }
+        & CurvesPane { height: 1fr; }
+        & LogTabs { height: 1fr; }
+        &.-wide > #panes { layout: horizontal; }
+        &.-wide CurvesPane, &.-wide LogTabs { width: 1fr; height: 1fr; }
+        & #panes.-zoomed CurvesPane, &.-short CurvesPane { display: none; }
+        & #panes.-zoomed.-in-curves LogTabs, &.-short #panes.-in-curves LogTabs { display: none; }
+        & #panes.-zoomed.-in-curves CurvesPane, &.-short #panes.-in-curves CurvesPane { display: block; }
+    }
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (SHORT, "-tall")]
+        self.path = path
+        self.latest: Update | None = None
+        self._curves = Curves()
+        self._reference: Curves | None = None
+        self._reference_name = ""
+        self._violations: dict[tuple[str, int | None, float], Violation] = {}
+        """All that came to light, also what has got better since: they mark the curve."""
+        self._feed: JobFeed | None = None
+        self._left = False
+
+    def compose(self) -> ComposeResult:
+        yield JobTitle(self.path.name)
+        yield JobProblems()
+        with Container(id="panes"):
+            yield CurvesPane()
+            yield LogTabs()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self._feed = JobFeed(self.path, self)
+        self.query_one(CurvesPane).focus()
+
+    def on_unmount(self) -> None:
+        if self._feed is not None:
+            self._feed.stop()
+
+    @property
+    def job(self) -> Job | None:
+        return self.latest.job if self.latest is not None else None
+
+    # -- what comes in ------------------------------------------------------------------------------------------------
+
+    @on(JobFeed.Came)
+    async def _on_came(self, message: JobFeed.Came) -> None:
+        if message.fault:
+            self.query_one(JobProblems).fault = message.fault
+            return
+        for update in message.updates:
+            for sample in update.samples:
+                self._curves.add(sample)
+            for violation in update.fresh:
+                self._violations[violation.rule, violation.rank, violation.since] = violation
+        update = self.latest = message.updates[-1]
+        job = update.job
+        self.query_one(JobTitle).show(update)
+        self.query_one(JobProblems).show(update)
+        await self.query_one(LogTabs).show(log_files(job.path, job.spec.rank_logs if job.spec else None))
+        self._draw()
+        assert self._feed is not None
+        # Once the screen has been drawn, there is time to read on.
+        self.call_after_refresh(self._feed.go_on)
+
+    def _draw(self) -> None:
+        self.query_one(CurvesPane).show(
+            self._curves,
+            reference=self._reference,
+            reference_name=self._reference_name,
+            violations=tuple(self._violations.values()),
+            target_top1=self.latest.expectation.target_top1 if self.latest else None,
+        )
+
+    # -- panes --------------------------------------------------------------------------------------------------------
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        self.query_one("#panes").set_class(self.query_one(CurvesPane).has_focus_within, "-in-curves")
+
+    def action_next_pane(self) -> None:
+        tabs, curves = self.query_one(LogTabs), self.query_one(CurvesPane)
+        to_log = curves.has_focus_within
+        # What does not show takes no focus.
+        self.query_one("#panes").set_class(not to_log, "-in-curves")
+        if to_log and tabs.view is not None:
+            tabs.view.focus()
+        else:
+            curves.focus()
+
+    def action_previous_pane(self) -> None:
+        self.action_next_pane()
+
+    def action_zoom(self) -> None:
+        self.query_one("#panes").toggle_class("-zoomed")
+
+    async def action_next_log(self) -> None:
+        await self.query_one(LogTabs).turn(1)
+
+    async def action_previous_log(self) -> None:
+        await self.query_one(LogTabs).turn(-1)
+
+    def action_back(self) -> None:
+        if self.query_one("#panes").has_class("-zoomed"):
+            self.action_zoom()
+        else:
+            self.app.leave()  # type: ignore[attr-defined]
+
+    # -- the job ------------------------------------------------------------------------------------------------------
+
+    def action_details(self) -> None:
+        from aligndbg.tui.screens.job_pages import DetailsPage
+
+        if self.latest is not None:
+            self.app.push_screen(DetailsPage(self.latest, tuple(self._violations.values())))
+
+    def action_stop_job(self) -> None:
+        from aligndbg.tui.screens.job_pages import StopPage
+
+        job = self.job
+        if job is None or job.state is None or job.state.final:
+            self.notify(f"{self.path.name} is over", severity="warning")
+        else:
+            self.app.push_screen(StopPage(job))
+
+    def action_reference(self) -> None:
+        from aligndbg.tui.screens.ask import AskScreen
+
+        hint = "a job's folder or id, a log file, or a CSV; empty takes the reference away"
+        self.app.push_screen(AskScreen("Reference curve", hint, self._reference_name), self._take_reference)
+
+    def _take_reference(self, text: str | None) -> None:
+        if text is None:
+            return
+        if not text.strip():
+            self._reference, self._reference_name = None, ""
+            self._draw()
+            return
+        beside = self.path.parent / text.strip()
+        path = beside if beside.exists() else Path(text.strip()).expanduser()
+        self.run_worker(partial(self._read_reference, path), thread=True, exclusive=True, group="reference")
+
+    def _read_reference(self, path: Path) -> None:
+        def took(curves: Curves) -> None:
+            self._reference, self._reference_name = curves, path.name
+            self._draw()
+
+        try:
+            curves = read_reference(path)
+        except AligndbgError as error:
+            words = f"{error.message}: {error.hint}" if error.hint else error.message
+            tell(self, events.Callback(callback=lambda: self.notify(words, severity="warning")))
+        else:
+            tell(self, events.Callback(callback=lambda: took(curves)))
+
+    def action_copy(self) -> None:
+        if self.latest is not None:
+            state = self.latest.job.state
+            parts = (self.path.name, state.status if state else "", progress_text(self.latest), state.reason if state else "")
+            copy(self, " · ".join(clean(part) for part in parts if part), "the job's line")
+
+    @property
+    def places(self) -> dict[str, DOMNode]:
+        curves, tabs = self.query_one(CurvesPane), self.query_one(LogTabs)
+        log: dict[str, DOMNode] = {"log": tabs.view, "log pane": tabs.pane} if tabs.view and tabs.pane else {}
+        ordered = {"curves": curves, **log} if curves.has_focus_within else {**log, "curves": curves}
+        return {**ordered, "job": self}
