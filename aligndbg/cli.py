@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TextIO
 
 import aligndbg
 from aligndbg.commands import COMMANDS
+from aligndbg.commands.launch_options import add_launch_options, add_paddleclas_tools
 from aligndbg.errors import AligndbgError, Interrupted, UsageError
 from aligndbg.report.display import KINDS
 
@@ -214,6 +215,17 @@ def _paddleclas_parser(parser: Parser) -> Parser:
     check.add_argument("--cwd", metavar="DIR", help="the folder that paths of data start at (default: this one)")
     check.add_argument("--json", action="store_true")
     check.set_defaults(run="paddleclas:check")
+    add_paddleclas_tools(actions)
+    return parser
+
+
+def _launch_parser(parser: Parser) -> Parser:
+    parser.add_argument("pair", metavar="PAIR")
+    parser.add_argument("what", choices=("eval", "train"), help="which command of the pair's `launch`")
+    for name, words in (("config", "the recipe"), ("list", "the list of pictures"), ("data", "the folder of pictures")):
+        parser.add_argument(f"--{name}", metavar="PATH", help=f"{words}, where the command asks for it")
+    add_launch_options(parser)
+    parser.set_defaults(run="launch:launch")
     return parser
 
 
@@ -283,6 +295,7 @@ _PARSERS = {
     "pairs": _pairs_parser,
     "sessions": _sessions_parser,
     "jobs": _jobs_parser,
+    "launch": _launch_parser,
     "paddleclas": _paddleclas_parser,
     "doctor": _doctor_parser,
     "serve": _serve_parser,

@@ -10,7 +10,8 @@ COMMANDS = {
     "pairs": "list pairs, check one, make a new one",
     "sessions": "list, show, export or remove stored runs",
     "jobs": "list, follow, stop or start what outlives the app",
-    "paddleclas": "read a PaddleClas config and say what will not work",
+    "launch": "start a pair's own command for evaluation or training as a job",
+    "paddleclas": "check a PaddleClas config, train or evaluate in a checkout",
     "doctor": "say what this machine has and what it lacks",
     "serve": "the app in a browser",
 }

@@ -9,12 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from aligndbg.errors import UsageError
-from aligndbg.jobs.paddleclas import Problem, Setting, check_config, checkout_of, read_config, worst_level
+from aligndbg.jobs.paddleclas import GPU_DEVICE, Problem, Setting, check_config, checkout_of, read_config, worst_level
 from aligndbg.report.document import Block, Span, line
 from aligndbg.report.terminal import write
-
-GPU_DEVICE = Path("/dev/nvidiactl")
-"""Where NVIDIA's driver is loaded."""
 
 
 def check(options: Namespace) -> int:
@@ -35,14 +32,19 @@ def check(options: Namespace) -> int:
 
 
 def _blocks(path: Path, problems: tuple[Problem, ...], checkout: Path | None) -> list[Block]:
+    blocks = problem_blocks(problems)
+    if checkout is None:
+        blocks.append(line(Span("the model's own arguments were not looked at: --checkout DIR names the PaddleClas folder", "dim")))
+    if not problems:
+        blocks.append(line(Span(f"✓ {path}: nothing against it", "good")))
+    return blocks
+
+
+def problem_blocks(problems: tuple[Problem, ...]) -> list[Block]:
     blocks: list[Block] = []
     for problem in problems:
         mark = Span("✗ error    ", "bad") if problem.level == "error" else Span("▲ warning  ", "warn")
         blocks.append(line(mark, f"{problem.key}: {problem.message}"))
         if problem.fix:
             blocks.append(line(Span("  try: ", "dim"), problem.fix))
-    if checkout is None:
-        blocks.append(line(Span("the model's own arguments were not looked at: --checkout DIR names the PaddleClas folder", "dim")))
-    if not problems:
-        blocks.append(line(Span(f"✓ {path}: nothing against it", "good")))
     return blocks

@@ -18,6 +18,9 @@ from aligndbg.jobs.paddleclas_model import accepted_arguments
 Config = Mapping[str, Any]
 Level = Literal["error", "warning"]
 
+GPU_DEVICE = Path("/dev/nvidiactl")
+"""Where NVIDIA's driver is loaded."""
+
 LINES_READ = 2000
 """Lines of a list file that are looked at."""
 

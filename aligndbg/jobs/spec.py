@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from aligndbg.errors import EnvironmentFault
 from aligndbg.jobs.json_file import read_json, write_json
@@ -22,8 +22,9 @@ SCHEMA = 1
 class JobSpec:
     """`env` is what is set beside the inherited environment. `created` is ISO 8601, UTC.
 
-    `rank_logs` is a glob, relative to the job's `log/`, of files that the launcher writes. What is stored has its secrets masked:
-    a spec that was read back may show a job, and may not start one.
+    `log_accuracy` is the scale of top-k where `log_format` is a regex. `rank_logs` is a glob, relative to the job's `log/`, of
+    files that the launcher writes. What is stored has its secrets masked: a spec that was read back may show a job, and may not
+    start one.
     """
 
     id: str
@@ -36,6 +37,7 @@ class JobSpec:
     created: str = ""
     pair: str | None = None
     log_format: str | None = None
+    log_accuracy: Literal["percent", "fraction"] = "percent"
     rank_logs: str | None = None
 
 
@@ -74,6 +76,7 @@ def read_spec(folder: Path) -> JobSpec:
             created=_text(document, "created"),
             pair=document.get("pair"),
             log_format=document.get("log_format"),
+            log_accuracy="fraction" if document.get("log_accuracy") == "fraction" else "percent",
             rank_logs=document.get("rank_logs"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
