@@ -17,6 +17,7 @@ Backend = Literal["pil", "cv2"]
 Colour = Literal["rgb", "bgr"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "area", "box", "hamming"]
 Axis = Literal["horizontal", "vertical", "both"]
+Sampling = Literal["torchvision", "paddleclas", "paddleclas-log"]
 Triple = tuple[float, float, float]
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
@@ -103,7 +104,7 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     interpolation: Interpolation = "bilinear"
     backend: Backend = "pil"
-    sampling: Literal["torchvision", "paddleclas", "paddleclas-log"] = "torchvision"
+    sampling: Sampling = "torchvision"
 
     def __post_init__(self) -> None:
         _check_side("size", self.size)

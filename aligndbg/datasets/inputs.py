@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aligndbg.core.preprocessing import CenterCrop, RandomResizedCrop, Resize, ResizeShort, Step
 from aligndbg.errors import InputError, named
 from aligndbg.pairs.load import GENERATED
 from aligndbg.pairs.schema import InputSpec, PairSpec
@@ -25,7 +26,7 @@ def make_inputs(spec: PairSpec) -> tuple[tuple[Array, ...], str]:
     Generated tensors are float32: `randn` and `rand` come from numpy's PCG64 seeded with the seed, from the second input on
     with (seed, index), so that two inputs are never alike. Array files give float32, int32 or int64 as they are; float64 and
     float16 become float32. A file's array has the shape asked for, or a batch of any size where the batch asked for is 1. Of
-    an .npz, the n-th array is the n-th input. Pictures are [3, crop, crop] through `preprocess`, repeated to fill the batch.
+    an .npz, the n-th array is the n-th input. Pictures go through the steps of `preprocess`, repeated to fill the batch.
 
     InputError names the file and what was expected.
     """
@@ -108,10 +109,11 @@ def _read_npz(path: Path, index: int) -> Array:
 
 
 def _from_picture(path: Path, spec: PairSpec, one: InputSpec) -> tuple[Array, str]:
-    from aligndbg.datasets.pipeline import pipeline_of
+    """Through the torch side's steps where the sides' differ: both models run on one tensor here."""
+    from aligndbg.datasets.pair_pipelines import pipelines_of
 
-    preprocess = spec.preprocess
-    values = pipeline_of(preprocess).apply(path)
+    pipelines = pipelines_of(spec)
+    values = pipelines.torch.apply(path, np.random.Generator(np.random.PCG64(one.seed)))
     if one.shape[1:] != values.shape:
         raise InputError(
             f"{named(path)} gives {_dims(values.shape)} after preprocessing, the model's input is {_dims(one.shape)}",
@@ -119,17 +121,27 @@ def _from_picture(path: Path, spec: PairSpec, one: InputSpec) -> tuple[Array, st
         )
     count = one.shape[0]
     batch = np.ascontiguousarray(np.broadcast_to(values, (count, *values.shape)))
-    how = ", ".join(
-        [
-            f"picture {named(Path(path.name))}",
-            f"resized {preprocess.resize_short}",
-            *([preprocess.interpolation] if preprocess.interpolation != "bilinear" else []),
-            *(["by cv2"] if preprocess.backend == "cv2" else []),
-            f"cropped {preprocess.crop}",
-            *([f"repeated {count} times"] if count > 1 else []),
-        ]
-    )
-    return batch, how
+    how = [f"picture {named(Path(path.name))}", *(told for step in pipelines.torch.steps if (told := _told(step)))]
+    if not pipelines.are_equal:
+        how.append("as torch's side does")
+    if count > 1:
+        how.append(f"repeated {count} times")
+    return batch, ", ".join(how)
+
+
+def _told(step: Step) -> str:
+    """What changes the picture's size, and how; nothing of the other steps."""
+    match step:
+        case ResizeShort(size) | RandomResizedCrop(size):
+            made = f"resized {size}"
+        case Resize(height, width):
+            made = f"resized {width}x{height}"
+        case CenterCrop(size):
+            return f"cropped {size}"
+        case _:
+            return ""
+    filter = f", {step.interpolation}" if step.interpolation != "bilinear" else ""
+    return f"{made}{filter}{', by cv2' if step.backend == 'cv2' else ''}"
 
 
 def _dims(shape: tuple[int, ...]) -> str:

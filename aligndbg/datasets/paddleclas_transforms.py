@@ -19,13 +19,17 @@ from aligndbg.core.preprocessing import (
     FILTERS,
     IMAGENET_MEAN,
     IMAGENET_STD,
+    Axis,
+    Backend,
     CenterCrop,
+    Colour,
     Decode,
     Normalise,
     RandomFlip,
     RandomResizedCrop,
     Resize,
     ResizeShort,
+    Sampling,
     Step,
     ToCHW,
 )
@@ -42,7 +46,7 @@ _AUGMENTATIONS = frozenset(
 )
 _OPENCV = {0: "nearest", 1: "bilinear", 2: "bicubic", 3: "area", 4: "lanczos"}
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
-_AXES = {1: "horizontal", 0: "vertical", -1: "both"}
+_AXES: dict[int, Axis] = {1: "horizontal", 0: "vertical", -1: "both"}
 _FRACTION = re.compile(r"\s*([0-9.]+)\s*/\s*([0-9.]+)\s*")
 
 
@@ -167,13 +171,8 @@ def _decode(operator: _Operator) -> list[Step]:
     by = _backend(operator, backend)
     if operator.old and by == "pil":
         raise operator.refuse("backend", "the old generation decodes by OpenCV alone")
-    if operator.old:
-        colour = "rgb" if to_rgb else "bgr"
-    elif not to_np:
-        # An array is turned to RGB only under to_np; PIL's picture is RGB by itself, OpenCV's array stays BGR.
-        colour = "rgb" if by == "pil" else "bgr"
-    else:
-        colour = "rgb" if to_rgb else "bgr"
+    # The new generation turns to RGB only under to_np; without it PIL's picture is RGB by itself and OpenCV's array stays BGR.
+    colour: Colour = "rgb" if (to_rgb if operator.old or to_np else by == "pil") else "bgr"
     if first and (operator.old or to_np):
         raise operator.refuse(
             "channel_first", "the operators after it, and the data set, expect the channels last", "channel_first: False"
@@ -216,8 +215,8 @@ def _random_crop(operator: _Operator) -> list[Step]:
     by = _backend(operator, backend)
     low, high = _numbers(operator, "scale", scale, 2)
     narrow, wide = _numbers(operator, "ratio", ratio, 2)
-    sampling = "paddleclas-log" if logarithm else "paddleclas"
     kind = _interpolation(operator, interpolation, by)
+    sampling: Sampling = "paddleclas-log" if logarithm else "paddleclas"
     return [RandomResizedCrop(_square(operator, size), (low, high), (narrow, wide), kind, by, sampling)]
 
 
@@ -262,12 +261,12 @@ _READERS: dict[str, Callable[[_Operator], list[Step]]] = {
 }
 
 
-def _backend(operator: _Operator, name: Any) -> Any:
+def _backend(operator: _Operator, name: Any) -> Backend:
     """PaddleClas takes any other name for cv2, with a warning that the log loses."""
     by = str(name).lower()
-    if by not in FILTERS:
-        raise operator.refuse("backend", f"expected cv2 or pil, found {_shown(name)}")
-    return by
+    if by in ("cv2", "pil"):
+        return "cv2" if by == "cv2" else "pil"
+    raise operator.refuse("backend", f"expected cv2 or pil, found {_shown(name)}")
 
 
 def _interpolation(operator: _Operator, name: Any, backend: str) -> Any:

@@ -147,9 +147,8 @@ def _required(rng: np.random.Generator | None) -> np.random.Generator:
 
 def _sides(raster: Raster) -> tuple[int, int]:
     """Width and height."""
-    if isinstance(raster, np.ndarray):
-        return raster.shape[1], raster.shape[0]
-    return raster.size
+    width, height = (raster.shape[1], raster.shape[0]) if isinstance(raster, np.ndarray) else raster.size
+    return width, height
 
 
 def _resized(raster: Raster, width: int, height: int, step: ResizeShort | Resize | RandomResizedCrop) -> Raster:

@@ -40,7 +40,7 @@ def _as_torchvision(step: RandomResizedCrop, width: int, height: int, rng: np.ra
 
 def _as_paddleclas(step: RandomResizedCrop, width: int, height: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
     if step.sampling == "paddleclas-log":
-        ratio = math.exp(rng.uniform(*(math.log(each) for each in step.ratio)))
+        ratio = math.exp(rng.uniform(math.log(step.ratio[0]), math.log(step.ratio[1])))
     else:
         ratio = rng.uniform(*step.ratio)
     bound = min(width / height / ratio, height / width * ratio)

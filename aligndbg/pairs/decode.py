@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -91,6 +91,8 @@ class Document:
             return self._value(node, other, name)
         if origin is tuple:
             return self._tuple(node, arguments, name)
+        if origin is Literal:
+            return self._word(node, arguments, name)
         if origin is Mapping:
             if not isinstance(node, yaml.MappingNode):
                 raise self._mismatch(node, "a mapping", name)
@@ -114,7 +116,10 @@ class Document:
             required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
             if required and field.name not in values and field.name not in leave_out:
                 raise self.refuse(node, f"{prefix}{field.name} is missing")
-        return kind(**values)
+        try:
+            return kind(**values)
+        except UsageError as error:
+            raise self.refuse(node, f"{name or 'the file'}: {error.message}", error.hint) from None
 
     def _entries(self, node: yaml.MappingNode, name: str) -> dict[str, yaml.Node]:
         entries: dict[str, yaml.Node] = {}
@@ -139,6 +144,13 @@ class Document:
             self._value(item, kind, f"{name}[{index}]")
             for index, (item, kind) in enumerate(zip(node.value, arguments, strict=True))
         )
+
+    def _word(self, node: yaml.Node, words: tuple[str, ...], name: str) -> str:
+        if not isinstance(node, yaml.ScalarNode) or node.value not in words:
+            near = difflib.get_close_matches(str(node.value), words, 1, 0.5) if isinstance(node, yaml.ScalarNode) else []
+            listed = f"{', '.join(words[:-1])} or {words[-1]}"
+            raise self._mismatch(node, listed, name, f"did you mean {near[0]!r}?" if near else "")
+        return str(node.value)
 
     def _leaf(self, node: yaml.Node, kind: Any, name: str) -> Any:
         expected = _KINDS[kind.__name__]

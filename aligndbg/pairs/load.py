@@ -9,9 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from aligndbg.errors import PairError
+from aligndbg.core.preprocessing import FILTERS, LARGEST_SIDE, check_order
+from aligndbg.errors import InputError, PairError
 from aligndbg.pairs.decode import Document, named, read_document
-from aligndbg.pairs.schema import InputSpec, ModelSpec, PairSpec, is_onnx
+from aligndbg.pairs.schema import InputSpec, ModelSpec, PairSpec, PreprocessSpec, SidePreprocess, is_onnx
 
 SCHEMA = 1
 FILE_NAME = "pair.yaml"
@@ -28,6 +29,7 @@ LARGEST_SEED = (1 << 63) - 1
 _NAME = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 _MODULE = re.compile(rf"{_NAME}:{_NAME}")
 _FILE = re.compile(rf"[^:\0]+\.py:{_NAME}")
+_SHORT = ("resize_short", "interpolation", "backend", "crop", "mean", "std")
 _FROM_PLACE = frozenset(("root", "path"))
 
 
@@ -49,6 +51,7 @@ def load_pair(path: Path) -> PairSpec:
     _check_inputs(document, spec)
     _check_weights(document, spec)
     _check_numbers(document, spec)
+    _check_preprocess(document, spec.preprocess)
     _check_launch(document, spec)
     _check_logs(document, spec)
     return spec
@@ -156,12 +159,6 @@ def _check_numbers(document: Document, spec: PairSpec) -> None:
         check(getattr(spec.tolerance, name) >= 0, "0 or more", "tolerance", name)
         for glob, own in spec.tolerance.layers.items():
             check((getattr(own, name) or 0) >= 0, "0 or more", "tolerance", "layers", glob, name)
-    preprocess = spec.preprocess
-    check(preprocess.resize_short >= 1, "1 or more", "preprocess", "resize_short")
-    check(preprocess.crop >= 1, "1 or more", "preprocess", "crop")
-    check(preprocess.interpolation in ("bilinear", "bicubic"), "bilinear or bicubic", "preprocess", "interpolation")
-    check(preprocess.backend in ("pil", "cv2"), "pil or cv2", "preprocess", "backend")
-    check(all(value > 0 for value in preprocess.std), "three numbers over 0", "preprocess", "std")
     check(spec.eval.batch_size >= 1, "1 or more", "eval", "batch_size")
     check(spec.eval.max_gap >= 0, "0 or more", "eval", "max_gap")
     check(_is_percent(spec.eval.target_top1), "percent, 0 to 100", "eval", "target_top1")
@@ -203,6 +200,40 @@ def _check_logs(document: Document, spec: PairSpec) -> None:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise document.refuse(node, f"logs.format: no regular expression: {error}") from None
+
+
+def _check_preprocess(document: Document, preprocess: PreprocessSpec) -> None:
+    """Numbers in bounds, a filter that the back-end has, steps that can follow each other, and one way to say them on each side."""
+    for side, own in (("", preprocess), ("torch", preprocess.torch), ("paddle", preprocess.paddle)):
+        if own is None:
+            continue
+        keys: tuple[str, ...] = ("preprocess", side) if side else ("preprocess",)
+        short = [name for name in _SHORT if getattr(own, name) is not None]
+        if isinstance(own, SidePreprocess):
+            wholes = [name for name in ("torchvision", "paddleclas", "steps") if getattr(own, name) is not None]
+            if len(wholes) > 1 or (wholes and short):
+                other = next(name for name in (*short, *wholes) if name != wholes[0])
+                node = document.at(*keys, other)
+                raise document.refuse(node, f"{'.'.join(keys)}: {other} beside {wholes[0]}", "keep the one or the other")
+        for name in ("resize_short", "crop"):
+            value = getattr(own, name)
+            if value is not None and not 1 <= value <= LARGEST_SIDE:
+                message = f"{'.'.join(keys)}.{name}: expected 1 to {LARGEST_SIDE} pixels, found {value}"
+                raise document.refuse(document.at(*keys, name), message)
+        if own.std is not None and not all(value > 0 for value in own.std):
+            message = f"{'.'.join(keys)}.std: expected three numbers over 0, found {list(own.std)}"
+            raise document.refuse(document.at(*keys, "std"), message)
+        backend = own.backend or preprocess.backend
+        interpolation = own.interpolation or preprocess.interpolation
+        if interpolation not in FILTERS[backend]:
+            key = "interpolation" if own.interpolation else "backend"
+            message = f"{'.'.join(keys)}.{key}: {backend} has {', '.join(FILTERS[backend])}, not {interpolation}"
+            raise document.refuse(document.at(*keys, key), message)
+        if isinstance(own, SidePreprocess) and own.steps is not None:
+            try:
+                check_order(tuple(choice.step for choice in own.steps))
+            except InputError as error:
+                raise document.refuse(document.at(*keys, "steps"), f"{'.'.join(keys)}.steps: {error.message}", error.hint) from None
 
 
 def _is_percent(value: float | None) -> bool:

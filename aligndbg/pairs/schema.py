@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aligndbg.core.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Backend, Interpolation, StepChoice, Triple
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -88,18 +90,40 @@ class LayersSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class PreprocessSpec:
-    """From a picture to the model's tensor, as torchvision's classification presets do it.
+class SidePreprocess:
+    """What one side does otherwise: fields of the short form in place of the pair's, or one of the three below alone.
 
-    `mean` and `std` are per RGB channel on the 0..1 scale; `crop` and `resize_short` are in pixels.
+    `torchvision` names weights, whose preset it is (`MobileNet_V2_Weights.IMAGENET1K_V1`); `paddleclas` is a PaddleClas config,
+    relative to the pair's folder, whose evaluation's transforms they are; `steps` are taken as they stand.
+    """
+
+    resize_short: int | None = None
+    interpolation: Interpolation | None = None
+    backend: Backend | None = None
+    crop: int | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+    torchvision: str | None = None
+    paddleclas: str | None = None
+    steps: tuple[StepChoice, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessSpec:
+    """From a picture to the model's tensor: as torchvision's presets do it by `pil`, as PaddleClas does it by `cv2`.
+
+    `mean` and `std` are per RGB channel on the 0..1 scale; `crop` and `resize_short` are in pixels. `torch` and `paddle` are
+    what one side does otherwise.
     """
 
     resize_short: int = 256
-    interpolation: str = "bilinear"
-    backend: str = "pil"
+    interpolation: Interpolation = "bilinear"
+    backend: Backend = "pil"
     crop: int = 224
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
+    torch: SidePreprocess | None = None
+    paddle: SidePreprocess | None = None
 
 
 @dataclass(frozen=True, slots=True)

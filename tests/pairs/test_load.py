@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aligndbg.core.preprocessing import CenterCrop, Decode, Normalise, ResizeShort, ToCHW
 from aligndbg.errors import PairError
 from aligndbg.pairs.load import ARGUMENTS, load_pair
-from aligndbg.pairs.schema import InputSpec, LogsSpec, PackagedFile, Tolerance
+from aligndbg.pairs.schema import InputSpec, LogsSpec, PackagedFile, SidePreprocess, Tolerance
 
 HEAD = "schema: 1\nname: small\ntorch: {model: 'math:sqrt'}\npaddle: {model: 'math:sqrt'}\n"
+STEPS = "preprocess:\n  torch:\n    steps:\n"
 
 
 @pytest.fixture
@@ -66,6 +68,31 @@ logs: {format: "loss=(?P<loss>[0-9.]+)", accuracy: fraction}
     assert spec.eval.target_top1 == 70.0 and spec.launch["eval"] == ("python", "-m", "paddle.distributed.launch")
     assert spec.logs == LogsSpec("loss=(?P<loss>[0-9.]+)", "fraction")
     assert spec.root == tmp_path and spec.path == tmp_path / "pair.yaml"
+
+
+def test_each_side_may_have_its_own_preprocessing(write):
+    text = """
+preprocess:
+  resize_short: 232
+  torch: {torchvision: MobileNet_V2_Weights.IMAGENET1K_V2}
+  paddle:
+    steps:
+      - decode: {backend: cv2, exif: false}
+      - resize_short: {size: 256, backend: cv2, rounding: round}
+      - center_crop: {size: 224, rounding: floor, pad: false}
+      - normalise: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], divide: false}
+      - to_chw: {}
+"""
+    found = load_pair(write(HEAD + text)).preprocess
+    assert found.resize_short == 232 and found.torch == SidePreprocess(torchvision="MobileNet_V2_Weights.IMAGENET1K_V2")
+    assert found.paddle is not None and found.paddle.steps is not None
+    assert [choice.step for choice in found.paddle.steps] == [
+        Decode("cv2", exif=False),
+        ResizeShort(256, "bilinear", "cv2", "round"),
+        CenterCrop(224, "floor", pad=False),
+        Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), divide=False),
+        ToCHW(),
+    ]
 
 
 def test_a_short_file_means_the_guides_input(write):
@@ -126,7 +153,67 @@ def test_a_short_file_means_the_guides_input(write):
         (HEAD + "torch2: !!set {a}\n", 5, "the tag 'tag:yaml.org,2002:set' is not supported", "leave it out"),
         (HEAD + "tolerance: {atol: '1e-4'}\n", 5, "tolerance.atol: expected a number, found '1e-4'", ""),
         (HEAD + "preprocess: {mean: [1, 2]}\n", 5, "preprocess.mean: expected a list of 3, found one of 2", ""),
-        (HEAD + "preprocess: {backend: pli}\n", 5, "preprocess.backend: expected pil or cv2, found pli", ""),
+        (HEAD + "preprocess: {backend: pli}\n", 5, "preprocess.backend: expected pil or cv2, found 'pli'", "did you mean 'pil'?"),
+        (HEAD + "preprocess: {backend: [pil]}\n", 5, "preprocess.backend: expected pil or cv2, found a list", ""),
+        (HEAD + "preprocess: {crop: 0}\n", 5, "preprocess.crop: expected 1 to 32768 pixels, found 0", ""),
+        (HEAD + "preprocess:\n  std: [1, 0, 1]\n", 6, "preprocess.std: expected three numbers over 0, found [1.0, 0.0, 1.0]", ""),
+        (
+            HEAD + "preprocess:\n  interpolation: area\n",
+            6,
+            "preprocess.interpolation: pil has nearest, bilinear, bicubic, lanczos, box, hamming, not area",
+            "",
+        ),
+        (
+            HEAD + "preprocess:\n  interpolation: box\n  paddle:\n    backend: cv2\n",
+            8,
+            "preprocess.paddle.backend: cv2 has nearest, bilinear, bicubic, lanczos, area, not box",
+            "",
+        ),
+        (
+            HEAD + "preprocess:\n  paddle:\n    torchvsion: x\n",
+            7,
+            "unknown key 'torchvsion' under preprocess.paddle",
+            "did you mean 'torchvision'?",
+        ),
+        (
+            HEAD + "preprocess:\n  paddle:\n    paddleclas: a.yaml\n    crop: 3\n",
+            8,
+            "preprocess.paddle: crop beside paddleclas",
+            "keep the one or the other",
+        ),
+        (
+            HEAD + "preprocess:\n  torch:\n    torchvision: x\n    steps: [{decode: {}}, {to_chw: {}}]\n",
+            8,
+            "preprocess.torch: steps beside torchvision",
+            "keep the one or the other",
+        ),
+        (
+            HEAD + STEPS + "      - deocde: {}\n",
+            8,
+            "unknown key 'deocde' under preprocess.torch.steps[0]",
+            "did you mean 'decode'?",
+        ),
+        (HEAD + STEPS + "      - decode: {}\n      - {}\n", 9, "preprocess.torch.steps[1]: expected one step", None),
+        (
+            HEAD + STEPS + "      - decode: {}\n      - center_crop: {size: 0}\n",
+            9,
+            "preprocess.torch.steps[1].center_crop: size: expected 1 to 32768 pixels, found 0",
+            "",
+        ),
+        (
+            HEAD + STEPS + "      - decode: {}\n      - resize: {height: 3, width: 4, interpolation: hammer}\n",
+            9,
+            "preprocess.torch.steps[1].resize.interpolation: expected nearest, bilinear, bicubic, lanczos, area, box or hamming, "
+            "found 'hammer'",
+            "did you mean 'hamming'?",
+        ),
+        (
+            HEAD + STEPS + "      - decode: {}\n      - normalise: {}\n",
+            8,
+            "preprocess.torch.steps: to_chw is missing: the model takes channels first",
+            "add `- to_chw: {}` as the last step",
+        ),
+        (HEAD + STEPS + "      - to_chw: {}\n", 8, "preprocess.torch.steps: the first step is to be decode", ""),
         (HEAD + "weights: [a]\n", 5, "weights: expected a mapping, found a list", ""),
         (
             HEAD + "weights: {url: 'http://example.org/w.pth'}\n",
