@@ -28,6 +28,8 @@ FOUNDATION = {"__init__", "errors", "settings"}
 """Modules of no room, which every room may import."""
 
 FRAMEWORKS = {"torch", "torchvision", "paddle", "onnxruntime", "onnx"}
+ENTRY = "aligndbg.jobs.entry"
+"""Programs that a job's ranks run, each in an interpreter of its own."""
 INPUT_OUTPUT = {
     *("asyncio", "ftplib", "glob", "http", "io", "logging", "mmap", "multiprocessing", "pathlib", "pickle", "select", "shelve"),
     *("shutil", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "urllib", "zipfile"),
@@ -108,10 +110,18 @@ def test_the_foundation_stands_on_nothing() -> None:
 
 
 def test_only_frameworks_import_a_framework() -> None:
-    wrong = [name for name in MODULES if packages_of(name) & FRAMEWORKS and room_of(name) != "frameworks"]
+    wrong = [name for name in MODULES if packages_of(name) & FRAMEWORKS and room_of(name) != "frameworks" and not is_entry(name)]
     assert wrong == []
-    rest = [name for name in MODULES if not packages_of(name) & FRAMEWORKS and not name.endswith("__main__")]
+    rest = [name for name in MODULES if not packages_of(name) & FRAMEWORKS and not name.endswith("__main__") and not is_entry(name)]
     assert loaded_by(imported(rest)) & FRAMEWORKS == set()
+
+
+def is_entry(module: str) -> bool:
+    return module == ENTRY or module.startswith(f"{ENTRY}.")
+
+
+def test_entry_points_are_started_and_never_imported() -> None:
+    assert [name for name in MODULES if not is_entry(name) and any(is_entry(other) for other in imports_of(name))] == []
 
 
 def test_only_the_tui_imports_textual() -> None:

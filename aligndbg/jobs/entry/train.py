@@ -1,0 +1,20 @@
+"""Train a pair's Paddle model on this rank: `python train.py --pair models/NAME --recipe RECIPE.yaml [-o KEY=VALUE]`.
+
+Runs as a plain file, alone or under `python -m paddle.distributed.launch`, in an interpreter with Paddle, numpy, Pillow and PyYAML.
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    if sys.version_info < (3, 11):  # noqa: UP036
+        sys.exit(f"aligndbg trains with Python 3.11 or later, {sys.executable} is {sys.version.split()[0]}")
+    here = Path(__file__).resolve().parent
+    # The folder of a file that is run comes first there, and holds nothing for others to import.
+    sys.path[:] = [folder for folder in sys.path if Path(folder or ".").resolve() != here]
+    runpy.run_path(str(here.parents[1] / "frameworks" / "boot.py"))["bootstrap"]()
+
+    from aligndbg.jobs.entry.arguments import main
+
+    sys.exit(main(sys.argv[1:]))
