@@ -122,6 +122,16 @@ class Decoders:
     def pids(self) -> list[int]:
         return [worker.process.pid for worker in self._workers]
 
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is being decoded, or waits to be taken."""
+        return bool(self._filling)
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether `finished` would give a batch."""
+        return bool(self._filling) and not self._filling[0].left
+
     def submit(self, number: int, paths: Sequence[Path]) -> None:
         """At most `batch_size` pictures, once there is room."""
         filling = _Filling(number, self._free.pop(), tuple(paths), len(paths))
@@ -143,7 +153,7 @@ class Decoders:
 
     def finished(self) -> Decoded | None:
         """The next batch in order, once it is whole."""
-        if not self._filling or self._filling[0].left:
+        if not self.has_finished:
             return None
         filling = self._filling.popleft()
         self._taken[filling.number] = filling.buffer

@@ -11,7 +11,7 @@ from aligndbg.errors import AligndbgError, EnvironmentFault, UsageError
 from aligndbg.store.database import looks_intact
 from aligndbg.store.layout import RESULTS, SNAPSHOT
 from aligndbg.store.session import Status, status_of
-from aligndbg.store.snapshot import read_snapshot
+from aligndbg.store.snapshot import Kind, read_snapshot
 
 LATEST = "latest"
 
@@ -28,6 +28,7 @@ class SessionSummary:
     verdict: str = ""
     headline: str = ""
     error: str = ""
+    kind: Kind = "report"
 
 
 def list_sessions(root: Path) -> list[SessionSummary]:
@@ -92,4 +93,4 @@ def _summary(path: Path) -> SessionSummary:
         return SessionSummary(path, path.name, error=f"{path / RESULTS} is missing or no database")
     ended = read.outcome
     verdict, headline = (ended.verdict, ended.headline) if ended else ("", "")
-    return SessionSummary(path, path.name, read.pair.name, read.created, status_of(read), verdict, headline)
+    return SessionSummary(path, path.name, read.pair.name, read.created, status_of(read), verdict, headline, kind=read.kind)

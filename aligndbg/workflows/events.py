@@ -11,6 +11,7 @@ from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import AligndbgError
 from aligndbg.weights.plan import WeightPlan
+from aligndbg.workflows.evaluate_model import EvalReport
 from aligndbg.workflows.report_model import Report
 
 
@@ -104,6 +105,42 @@ class RunFailed:
     error: AligndbgError
 
 
+@dataclass(frozen=True, slots=True)
+class EvalStarted:
+    """Both sides are ready to judge `total` pictures, of which `done` were judged by the run that this one goes on with.
+    `excluded` were named and are left out so far."""
+
+    total: int
+    done: int
+    excluded: int
+    batches: int
+    sides: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A batch is judged and stored. `done` of `total` pictures, the excluded ones among them, at `rate` a second; `eta_s` is None
+    while unknown. Accuracies are in percent and losses means, by side, of all pictures so far; `flips` are those whose best class
+    differs between the sides."""
+
+    done: int
+    total: int
+    excluded: int
+    rate: float
+    eta_s: float | None
+    top1: Mapping[str, float]
+    top5: Mapping[str, float]
+    loss: Mapping[str, float]
+    flips: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvalEnded:
+    """In place of `RunEnded`, of an evaluation."""
+
+    result: EvalReport
+
+
 Event = (
     RunStarted
     | SideProgress
@@ -117,4 +154,7 @@ Event = (
     | FindingMade
     | RunEnded
     | RunFailed
+    | EvalStarted
+    | BatchDone
+    | EvalEnded
 )

@@ -44,6 +44,21 @@ def prepare(pair: PairSpec, sides: Sides, inputs: Arrays, device: str, tell: Tel
     The weights are found, or downloaded, while the children import their frameworks.
     """
 
+    weights = find_weights(pair, tell, stop)
+    sides.wait_ready()
+    sides.build(device)
+    tell_notes(fill_torch(sides, weights, pair.model_inputs[0].seed), tell)
+    traces = sides.trace(inputs)
+    layers = match(traces.torch, traces.paddle, pair.layers.pair, pair.layers.ignore)
+    tell(LayersPaired(layers))
+    found = plan(layers, traces.torch.state, traces.paddle.state, pair.weights.map, pair.weights.ignore)
+    tell(WeightsPlanned(found))
+    return Prepared(weights, traces, layers, found, sides.move_weights(found))
+
+
+def find_weights(pair: PairSpec, tell: Tell, stop: Stop) -> ResolvedWeights:
+    """The weights that the pair asks for, downloaded where they must be."""
+
     def progress(name: str, done: int, total: int) -> None:
         stop.check()
         tell(Downloading(name, done, total))
@@ -56,16 +71,7 @@ def prepare(pair: PairSpec, sides: Sides, inputs: Arrays, device: str, tell: Tel
     if weights.notice:
         tell(Notice("warning", weights.notice, weights.hint))
     tell(WeightsReady(weights.source, weights.sha256))
-    sides.wait_ready()
-    sides.build(device)
-    for note in _first(fill_torch(sides, weights, pair.model_inputs[0].seed)):
-        tell(Notice("warning", note))
-    traces = sides.trace(inputs)
-    layers = match(traces.torch, traces.paddle, pair.layers.pair, pair.layers.ignore)
-    tell(LayersPaired(layers))
-    found = plan(layers, traces.torch.state, traces.paddle.state, pair.weights.map, pair.weights.ignore)
-    tell(WeightsPlanned(found))
-    return Prepared(weights, traces, layers, found, sides.move_weights(found))
+    return weights
 
 
 def fill_torch(sides: Sides, weights: ResolvedWeights, seed: int) -> tuple[str, ...]:
@@ -98,6 +104,9 @@ def _set_torch(sides: Sides, path: Path, state: Mapping[str, NDArray[Any]]) -> t
     return (*absent, *(f"the torch model has no {name!r}, which the checkpoint holds" for name in state if name not in shared))
 
 
-def _first(notes: tuple[str, ...]) -> tuple[str, ...]:
+def tell_notes(notes: tuple[str, ...], tell: Tell) -> None:
+    """The first of the keys that did not fit, and how many more there are."""
     left = len(notes) - MOST_NOTES
-    return notes if left <= 0 else (*notes[:MOST_NOTES], f"{left} more keys of the checkpoint and the model do not meet")
+    shown = notes if left <= 0 else (*notes[:MOST_NOTES], f"{left} more keys of the checkpoint and the model do not meet")
+    for note in shown:
+        tell(Notice("warning", note))

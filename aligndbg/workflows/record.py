@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -10,14 +11,17 @@ import msgspec
 from aligndbg import errors
 from aligndbg.core.findings import Finding
 from aligndbg.core.verdict import LayerResult
-from aligndbg.errors import AligndbgError, ChildDied, EnvironmentFault
+from aligndbg.errors import AligndbgError, ChildDied, EnvironmentFault, UsageError
 from aligndbg.store import entries
 from aligndbg.store.layout import REPORT
 from aligndbg.store.session import Session, open_session
 from aligndbg.store.snapshot import Failure
 from aligndbg.store.writer import SessionWriter
 from aligndbg.weights.plan import WeightPlan
+from aligndbg.workflows import evaluate_model
+from aligndbg.workflows.evaluate_model import EvalReport
 from aligndbg.workflows.events import (
+    EvalEnded,
     Event,
     FindingMade,
     LayerDiffed,
@@ -60,12 +64,18 @@ def replay(session: Session) -> Iterator[Event]:
         yield _event(entry)
     failure = snapshot.outcome.failure if snapshot.outcome else None
     match session.status:
+        case "finished" if snapshot.kind == "eval":
+            yield EvalEnded(load_evaluation(session))
         case "finished":
             yield RunEnded(load_report(session))
         case "failed" if failure is not None:
             yield RunFailed(_error(failure))
         case "running":
             yield Notice("info", f"this run still goes on in process {snapshot.writer.pid}; what it has shown so far is here")
+        case _ if snapshot.kind == "eval":
+            judged = len(session.images())
+            hint = f"`aligndbg eval {snapshot.pair.name} --resume {session.path.name}` goes on with it"
+            yield Notice("warning", f"this evaluation is partial: it stopped with {judged} pictures judged", hint)
         case _:
             yield Notice("warning", f"this session is partial: its run stopped with {len(compared)} of {layers} layers compared")
 
@@ -85,15 +95,36 @@ class Replay:
 
 
 def load_report(session: Session) -> Report:
-    """Raises EnvironmentFault where the session has no report or a damaged one."""
-    path = session.path / REPORT
+    """Raises EnvironmentFault where the session has no report or a damaged one, UsageError where it is an evaluation."""
+    if session.snapshot.kind == "eval":
+        raise UsageError(f"{session.path.name} is an evaluation, not a comparison of layers")
+    content = _content(session)
+    with _reading(session):
+        return from_json(content)
+
+
+def load_evaluation(session: Session) -> EvalReport:
+    """Raises EnvironmentFault where the session has no report or a damaged one, UsageError where it is no evaluation."""
+    if session.snapshot.kind != "eval":
+        raise UsageError(f"{session.path.name} is a comparison of layers, not an evaluation")
+    content = _content(session)
+    with _reading(session):
+        return evaluate_model.from_json(content)
+
+
+def _content(session: Session) -> bytes:
     content = session.report_json()
     if content is None:
-        raise EnvironmentFault(f"{path.parent.name} has no report: its run is {session.status}")
+        raise EnvironmentFault(f"{session.path.name} has no report: its run is {session.status}")
+    return content
+
+
+@contextmanager
+def _reading(session: Session) -> Iterator[None]:
     try:
-        return from_json(content)
+        yield
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise EnvironmentFault(f"{path} is damaged: {error}") from None
+        raise EnvironmentFault(f"{session.path / REPORT} is damaged: {error}") from None
 
 
 def _store(event: Event, writer: SessionWriter) -> None:
@@ -114,6 +145,8 @@ def _store(event: Event, writer: SessionWriter) -> None:
             writer.write_finding(finding)
         case RunEnded(report):
             writer.finish(to_json(report))
+        case EvalEnded(result):
+            writer.finish(evaluate_model.to_json(result))
         case RunFailed(error):
             writer.fail(error)
 

@@ -170,8 +170,7 @@ class Sides:
 
         def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
             if isinstance(message, wire.StateEntry):
-                digest.update(f"{message.name}{leases[0].array.shape}".encode())
-                digest.update(np.ascontiguousarray(leases[0].array))
+                _take_in(digest, message.name, leases[0].array)
                 for rule in rules.get(message.name, ()):
                     self.paddle.send(wire.SetState(rule.paddle), [apply_rule(rule, leases[0].array)])
                 leases[0].release()
@@ -181,6 +180,20 @@ class Sides:
         listen((self.torch,), on_message)
         self.paddle.send(wire.Sync())
         listen((self.paddle,), self._progress)
+        return digest.hexdigest()
+
+    def state_sha256(self) -> str:
+        """The sha256 of torch's state, as `move_weights` gives it."""
+        digest = hashlib.sha256()
+
+        def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
+            if isinstance(message, wire.StateEntry):
+                _take_in(digest, message.name, leases[0].array)
+                leases[0].release()
+            return isinstance(message, wire.Done)
+
+        self.torch.send(wire.GetState())
+        listen((self.torch,), on_message)
         return digest.hexdigest()
 
     def state_of(self, child: Child, names: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
@@ -209,6 +222,11 @@ class Sides:
         if isinstance(message, wire.Stage):
             self._tell(SideProgress(child.side, message.stage, message.detail))
         return isinstance(message, wire.Done)
+
+
+def _take_in(digest: Any, name: str, value: NDArray[Any]) -> None:
+    digest.update(f"{name}{value.shape}".encode())
+    digest.update(np.ascontiguousarray(value))
 
 
 def trace_of(child: Child, inputs: Arrays) -> Trace:

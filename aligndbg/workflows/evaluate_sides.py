@@ -1,0 +1,51 @@
+"""The models of an evaluation: both filled with the same weights, or one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aligndbg.frameworks.client import Child
+from aligndbg.pairs.schema import PairSpec
+from aligndbg.workflows.evaluate_pictures import EvalRequest
+from aligndbg.workflows.preparation import fill_torch, find_weights, prepare, tell_notes
+from aligndbg.workflows.sides import Arrays, Sides, trace_of
+from aligndbg.workflows.stop import Stop
+from aligndbg.workflows.stream import Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Children that wait for forwards. `facts` are what a resumed evaluation must have in common beside what it knows itself."""
+
+    children: Mapping[str, Child]
+    weights: str
+    weights_sha256: str
+    environment: Mapping[str, Any]
+    facts: Mapping[str, str]
+
+
+def get_ready(pair: PairSpec, sides: Sides, request: EvalRequest, inputs: Arrays, tell: Tell, stop: Stop) -> Ready:
+    """Build and fill what `request` asks for. Paddle's weights come from the torch model, which is let go of where only Paddle is
+    evaluated."""
+    if request.sides == ("torch",):
+        weights = find_weights(pair, tell, stop)
+        sides.wait_ready()
+        sides.build(request.device)
+        tell_notes(fill_torch(sides, weights, pair.model_inputs[0].seed), tell)
+        # Weights that are made here are complete after a first forward.
+        trace_of(sides.torch, inputs)
+        source, sha256, state = weights.source, weights.sha256, sides.state_sha256()
+    else:
+        prepared = prepare(pair, sides, inputs, request.device, tell, stop)
+        source, sha256, state = prepared.weights.source, prepared.weights.sha256, prepared.state_sha256
+    if "torch" not in request.sides:
+        sides.torch.close()
+    children = {child.side: child for child in sides.both if child.side in request.sides}
+    environment = {side: dict(sides.environment[side]) for side in children}
+    facts = {"weights": f"sha256 {state[:16]}"}
+    for side in children:
+        versions = [f"{name} {environment[side][name]}" for name in ("torch", "paddle", "onnxruntime") if name in environment[side]]
+        facts[f"{side} version"] = ", ".join(versions)
+    return Ready(children, source, sha256, environment, facts)
