@@ -229,6 +229,56 @@ def _launch_parser(parser: Parser) -> Parser:
     return parser
 
 
+def _eval_parser(parser: Parser) -> Parser:
+    parser.add_argument("pair", nargs="?", metavar="PAIR")
+    data = parser.add_argument_group("the pictures")
+    data.add_argument("--list", metavar="FILE", help="`PATH LABEL` a line; default: eval.list of pair.yaml")
+    data.add_argument(
+        "--data", metavar="DIR", help="where its paths start; without a list, folders of classes or ILSVRC2012's files"
+    )
+    data.add_argument("--limit", type=int, metavar="N", help="only the first N")
+    data.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th, before --limit counts")
+    data.add_argument("--own-preprocess", action="store_true", help="each side's own preprocessing, not the same tensors on both")
+    run = parser.add_argument_group("the run")
+    run.add_argument("--side", choices=("both", "torch", "paddle"), default="both", help="either side alone (default: both)")
+    run.add_argument("--batch-size", type=int, metavar="N", help="default: eval.batch_size of pair.yaml")
+    run.add_argument("--workers", type=int, metavar="N", help="processes that decode (default: one for each core, 16 at most)")
+    run.add_argument("--nproc", type=int, default=1, metavar="N", help="ranks of each side, under its framework's launcher")
+    run.add_argument(
+        "--resume", nargs="?", const="", metavar="SESSION", help="go on with the newest one that was stopped, or with this one"
+    )
+    _add_run_options(parser)
+    _add_display(parser)
+    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
+    parser.add_argument("--md", metavar="FILE", help="write it as Markdown; - is standard output")
+    parser.set_defaults(run="evaluate:evaluate")
+    return parser
+
+
+def _train_parser(parser: Parser) -> Parser:
+    parser.add_argument("pair", metavar="PAIR")
+    parser.add_argument("--recipe", metavar="FILE.yaml", help="in PaddleClas's schema since 2.2 (default: the pair's own)")
+    parser.add_argument("-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="in place of the recipe's")
+    parser.add_argument("--data", metavar="DIR", help="train on the pictures in DIR: one folder a class, or with --list")
+    parser.add_argument("--list", metavar="FILE", help="`PATH LABEL` a line, paths relative to --data")
+    parser.add_argument("--nproc", type=int, default=1, metavar="N", help="how many processes (default: 1)")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="default: the recipe's, where it is there")
+    parser.add_argument("--devices", dest="gpus", default="", metavar="0,1", help="which GPUs, one for each process")
+    parser.add_argument("--master", default="", metavar="HOST:PORT", help="where several machines meet")
+    parser.add_argument("--nnodes", dest="nodes", default="", metavar="N", help="how many machines; start it on each of them")
+    parser.add_argument("--output", metavar="DIR", help="where checkpoints go (default: the recipe's, else the job's folder)")
+    parser.add_argument(
+        "--resume", nargs="?", const="", metavar="DIR|JOB", help="go on from `latest`; default: of --output, or the last training"
+    )
+    parser.add_argument("--target-top1", type=float, metavar="PERCENT", help="what `jobs watch` holds it against")
+    parser.add_argument("--stop-on-nan", action="store_true", help="end the run where the loss is not finite")
+    parser.add_argument("--dry-run", action="store_true", help="print the exact command; start nothing")
+    parser.add_argument("--detach", action="store_true", help="print the job's id and leave; default: follow its log")
+    parser.add_argument("--jobs", metavar="DIR", default=None, help="where the jobs are")
+    parser.set_defaults(run="train:train")
+    return parser
+
+
 def _doctor_parser(parser: Parser) -> Parser:
     for side in ("torch", "paddle"):
         parser.add_argument(f"--{side}-python", metavar="PYTHON", help=f"the interpreter that has {side}")
@@ -292,9 +342,11 @@ def _add_display(parser: Parser) -> None:
 _PARSERS = {
     "report": _report_parser,
     "convert": _convert_parser,
+    "eval": _eval_parser,
     "pairs": _pairs_parser,
     "sessions": _sessions_parser,
     "jobs": _jobs_parser,
+    "train": _train_parser,
     "launch": _launch_parser,
     "paddleclas": _paddleclas_parser,
     "doctor": _doctor_parser,
