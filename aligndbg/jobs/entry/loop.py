@@ -97,7 +97,8 @@ def train(training: Training) -> int:
             if not train_epoch(run, epoch):
                 return STOPPED
             finish_epoch(run, epoch)
-        say(f"done: {epochs} epochs, checkpoints in {named(training.output)}")
+        if world.rank == 0:
+            say(f"done: {epochs} epochs, checkpoints in {named(training.output)}")
     return 0
 
 
