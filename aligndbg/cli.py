@@ -234,7 +234,7 @@ def _eval_parser(parser: Parser) -> Parser:
     data = parser.add_argument_group("the pictures")
     data.add_argument("--list", metavar="FILE", help="`PATH LABEL` a line; default: eval.list of pair.yaml")
     data.add_argument(
-        "--data", metavar="DIR", help="where its paths start; without a list, folders of classes or ILSVRC2012's files"
+        "--data", metavar="DIR", help="where its paths start; without a list: folders of classes, or ILSVRC2012's files"
     )
     data.add_argument("--limit", type=int, metavar="N", help="only the first N")
     data.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th, before --limit counts")
@@ -247,7 +247,8 @@ def _eval_parser(parser: Parser) -> Parser:
     run.add_argument(
         "--resume", nargs="?", const="", metavar="SESSION", help="go on with the newest one that was stopped, or with this one"
     )
-    _add_run_options(parser)
+    run.add_argument("--onnx", metavar="FILE.onnx", help="with --paddle and without a torch model: the reference")
+    _add_pair_options(parser)
     _add_display(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
     parser.add_argument("--md", metavar="FILE", help="write it as Markdown; - is standard output")
@@ -294,24 +295,32 @@ def _serve_parser(parser: Parser) -> Parser:
     return parser
 
 
-def _add_run_options(parser: Parser) -> None:
+def _add_pair_options(parser: Parser) -> None:
+    """What every run on a pair takes."""
     adhoc = parser.add_argument_group("a pair without a file")
     adhoc.add_argument("--torch", metavar="MODULE:CALLABLE", help="the torch model; FILE.py:CALLABLE too")
     adhoc.add_argument("--paddle", metavar="MODULE:CALLABLE", help="its port")
-    run = parser.add_argument_group("in place of what pair.yaml says")
+    pair = parser.add_argument_group("in place of what pair.yaml says")
+    pair.add_argument("--shape", metavar="1,3,224,224", help="the input's shape")
+    pair.add_argument("--seed", type=int, help="of random inputs and weights")
+    pair.add_argument("--weights", metavar="SOURCE", help="auto, pretrained, kaiming, default or a file")
+    pair.add_argument("--torch-python", metavar="PYTHON", help="the interpreter of the torch side")
+    pair.add_argument("--paddle-python", metavar="PYTHON", help="the interpreter of the Paddle side")
+    pair.add_argument("--device", default="cpu", metavar="cpu|gpu:0")
+    pair.add_argument("--sessions", metavar="DIR", help="where the run is stored")
+
+
+def _add_run_options(parser: Parser) -> None:
+    _add_pair_options(parser)
+    run = parser.add_argument_group("the comparison")
     run.add_argument(
         "--input",
         action="append",
         metavar="KIND",
         help="ones, zeros, randn, rand, FILE.npy, FILE.npz or a picture; given several times, the verdicts are the worst over all",
     )
-    run.add_argument("--shape", metavar="1,3,224,224", help="the input's shape")
-    run.add_argument("--seed", type=int, help="of random inputs and weights")
-    run.add_argument("--weights", metavar="SOURCE", help="auto, pretrained, kaiming, default or a file")
     run.add_argument("--atol", type=float, help="an element agrees within atol + rtol * |torch|")
     run.add_argument("--rtol", type=float)
-    run.add_argument("--torch-python", metavar="PYTHON", help="the interpreter of the torch side")
-    run.add_argument("--paddle-python", metavar="PYTHON", help="the interpreter of the Paddle side")
     for name, words in DEPTHS.items():
         run.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=words)
     run.add_argument(
@@ -331,8 +340,6 @@ def _add_run_options(parser: Parser) -> None:
         metavar="LAYER:ID",
         help="run again with the fix of this finding at work in the live Paddle model, its source untouched; several times, or all",
     )
-    run.add_argument("--device", default="cpu", metavar="cpu|gpu:0")
-    run.add_argument("--sessions", metavar="DIR", help="where the run is stored")
 
 
 def _add_display(parser: Parser) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TextIO
 
 from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
+from aligndbg.report.evaluation import duration, progress_text
 from aligndbg.report.findings import News, finding_line
 from aligndbg.report.terminal import encodable
 from aligndbg.report.text import environment_text
 from aligndbg.report.visible import visible
 from aligndbg.workflows.events import (
+    BatchDone,
     Downloading,
+    EvalEnded,
+    EvalStarted,
     Event,
     FindingMade,
     LayerDiffed,
@@ -32,6 +38,9 @@ from aligndbg.workflows.wording import figure
 Show = Callable[[str], None]
 
 MIB = 1 << 20
+
+BETWEEN = 10.0
+"""Seconds between two lines on how far an evaluation is, where lines stay."""
 
 
 def write_line(stream: TextIO) -> Show:
@@ -71,6 +80,14 @@ def sentence(event: Event) -> str:
             return finding_line(finding)
         case RunEnded(report):
             return f"done in {report.timing.total_s:.1f} s" if report.timing else "done"
+        case EvalStarted(total, done, excluded):
+            return (
+                f"pictures: {total}" + (f", {done} judged before" if done else "") + (f", {excluded} excluded" if excluded else "")
+            )
+        case BatchDone():
+            return progress_text(event)
+        case EvalEnded(result):
+            return f"done in {duration(result.speed.seconds)}" if result.speed else "done"
         case _:
             return ""
 
@@ -83,8 +100,10 @@ def amount(done: int, total: int) -> str:
 class PlainLines:
     """One line a stage and one a kind of finding; a download speaks at each quarter, the layers once when all are compared."""
 
-    def __init__(self, show: Show) -> None:
+    def __init__(self, show: Show, clock: Callable[[], float] = time.monotonic) -> None:
         self._show = show
+        self._clock = clock
+        self._told = -math.inf
         self._quarter = -1
         self._largest: dict[int, float] = {}
         self._news = News()
@@ -104,6 +123,11 @@ class PlainLines:
             case FindingMade(finding):
                 if news := self._news.take(finding):
                     self._show(f"  {news}")
+            case BatchDone(done, total) if done < total and self._clock() - self._told < BETWEEN:
+                pass
+            case BatchDone():
+                self._told = self._clock()
+                self._show(f"  {sentence(event)}")
             case RunEnded():
                 if self._largest:
                     self._show(f"  {len(self._largest)} layers compared, largest max|d| {figure(max(self._largest.values()))}")
@@ -149,6 +173,9 @@ class LogLines:
                 level = "WARNING"
             case RunEnded(report):
                 text = f"{text}: {report.headline}"
+            case EvalEnded(result):
+                text = f"{text}: {result.headline}"
+                level = "WARNING" if result.verdict == "beyond" else "INFO"
             case RunFailed(error):
                 level, text = "ERROR", error.message
         self._show(f"{self._now():%Y-%m-%dT%H:%M:%S.%f}"[:-3] + f"Z {level} {self._pair}: {text}")

@@ -148,10 +148,13 @@ def _session(session: Session) -> Iterator[Block]:
 
 def _unfinished(session: Session) -> Iterator[Block]:
     """What is known of a run without a report."""
+    if session.snapshot.kind == "eval":
+        yield field("pictures", f"{len(session.images())} judged; `aligndbg eval ... --resume {session.path.name}` goes on")
     layers, results = session.layers(), session.results()
     compared = [result.propagated.stats.max_abs for result in results.values() if result.propagated]
     largest = f", largest max|d| {figure(max(compared))}" if compared else ""
-    yield field("layers", f"{len(compared)} of {len(layers)} compared{largest}")
+    if layers:
+        yield field("layers", f"{len(compared)} of {len(layers)} compared{largest}")
     if first := next((layer for layer in layers if layer.index in results and results[layer.index].mismatch), None):
         yield field("first", first.path, " ", verdict_span(results[first.index].verdict))
     if session.snapshot.outcome and (failure := session.snapshot.outcome.failure):

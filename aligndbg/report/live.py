@@ -14,7 +14,10 @@ from aligndbg.report.lines import amount, sentence
 from aligndbg.report.terminal import encodable
 from aligndbg.report.visible import visible
 from aligndbg.workflows.events import (
+    BatchDone,
     Downloading,
+    EvalEnded,
+    EvalStarted,
     Event,
     FindingMade,
     LayerDiffed,
@@ -83,7 +86,11 @@ class LiveDisplay:
             case FindingMade(finding):
                 if news := self._news.take(finding):
                     self._print(news, "yellow" if finding.status is Status.WARNING else "bold red")
-            case RunEnded() | RunFailed():
+            case EvalStarted(total, done):
+                self._row("pictures", sentence(event).removeprefix("pictures: "), done, total)
+            case BatchDone(done, total):
+                self._row("pictures", sentence(event), done, total)
+            case RunEnded() | RunFailed() | EvalEnded():
                 self.close()
 
     def close(self) -> None:

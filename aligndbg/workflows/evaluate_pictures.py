@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aligndbg.datasets.listing import BadPicture, Listing, Picture, read_data
-from aligndbg.datasets.pipeline import Pipeline, pipeline_of
+from aligndbg.datasets.pair_pipelines import pipelines_of
+from aligndbg.datasets.pipeline import Pipeline
 from aligndbg.errors import InputError, UsageError
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.store.snapshot import sources_of
@@ -92,7 +93,12 @@ def listing_of(pair: PairSpec, request: EvalRequest) -> Listing:
 
 
 def pipelines_for(pair: PairSpec, request: EvalRequest) -> tuple[tuple[Pipeline, ...], dict[str, int]]:
-    return (pipeline_of(pair.preprocess),), dict.fromkeys(request.sides, 0)
+    """torch's for both sides, or each side's own where that is asked for; equal ones are one, so that a picture is decoded once."""
+    found = pipelines_of(pair)
+    if not request.own_preprocess or found.torch == found.paddle:
+        return (found.torch,), dict.fromkeys(request.sides, 0)
+    own = {"torch": found.torch, "paddle": found.paddle}
+    return tuple(own[side] for side in request.sides), {side: index for index, side in enumerate(request.sides)}
 
 
 def facts_of(pair: PairSpec, request: EvalRequest, selection: Selection) -> dict[str, str]:

@@ -1,0 +1,77 @@
+"""`aligndbg eval`: both sides on the same pictures."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from aligndbg.commands.options import STDOUT, check_targets, device_of, pair_of, put, settings_of
+from aligndbg.errors import UsageError
+from aligndbg.report.display import open_display
+from aligndbg.report.evaluation import evaluation_document, evaluation_markdown
+from aligndbg.report.terminal import write
+from aligndbg.workflows.evaluate import Evaluation
+from aligndbg.workflows.evaluate_model import EvalReport, to_json
+from aligndbg.workflows.evaluate_pictures import EvalRequest
+from aligndbg.workflows.events import EvalEnded, RunFailed
+from aligndbg.workflows.sides import BOTH
+
+
+def evaluate(options: Namespace) -> int:
+    """0 where the gap is within the rule or only one side ran, 1 where it is beyond."""
+    check_targets(json=options.json, md=options.md)
+    settings = settings_of(options)
+    request = request_of(options)
+    pair = pair_of(options.pair, Namespace(**vars(options), input=None, atol=None, rtol=None), settings)
+    display = open_display(options.display)
+    report: EvalReport | None = None
+    try:
+        for event in Evaluation(pair, request, settings, asked(options)).events():
+            display.show(event)
+            if isinstance(event, EvalEnded):
+                report = event.result
+            if isinstance(event, RunFailed):
+                raise event.error
+    finally:
+        display.close()
+    assert report is not None, "an evaluation ends in EvalEnded or RunFailed"
+    if STDOUT not in (options.json, options.md):
+        write(evaluation_document(report), sys.stdout)
+    if options.json:
+        put(options.json, lambda: to_json(report) + b"\n")
+    if options.md:
+        put(options.md, lambda: evaluation_markdown(report).encode())
+    return report.exit_code
+
+
+def request_of(options: Namespace) -> EvalRequest:
+    for name, least in (("limit", 1), ("every", 1), ("batch_size", 1), ("workers", 1), ("nproc", 1)):
+        value = getattr(options, name)
+        if value is not None and value < least:
+            raise UsageError(f"--{name.replace('_', '-')}: expected {least} or more, found {value}")
+    return EvalRequest(
+        list=_path(options.list),
+        data=_path(options.data),
+        sides=BOTH if options.side == "both" else (options.side,),
+        own_preprocess=options.own_preprocess,
+        batch_size=options.batch_size,
+        workers=options.workers,
+        limit=options.limit,
+        every=options.every,
+        device=device_of(options),
+        ranks=options.nproc,
+        resume=options.resume,
+    )
+
+
+def asked(options: Namespace) -> dict[str, Any]:
+    """What the user asked for beside the pair, as a session keeps it."""
+    usual = {"every": 1, "side": "both", "own_preprocess": False, "nproc": 1, "device": "cpu"}
+    names = ("list", "data", "limit", "batch_size", "workers", "shape", "seed", "weights", "torch_python", "paddle_python", *usual)
+    return {name: value for name in names if (value := getattr(options, name)) != usual.get(name)}
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None

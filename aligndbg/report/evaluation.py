@@ -1,0 +1,233 @@
+"""An evaluation in words: the verdict, both accuracies, the paired counts, what was left out; while it runs, how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aligndbg.datasets.classes import class_names
+from aligndbg.report.document import BLANK, Block, Column, Document, Row, Span, Style, Table, field, line
+from aligndbg.report.markdown import code, prose
+from aligndbg.report.text import environment_text
+from aligndbg.workflows.evaluate_model import DifferenceReport, EvalReport, PairedReport, PictureReport, SpeedReport
+from aligndbg.workflows.events import BatchDone
+from aligndbg.workflows.wording import figure
+
+MOST_PICTURES = 10
+"""Of a list of pictures; the JSON holds more, the session all."""
+
+NAMES = {"torch": "torch", "paddle": "Paddle"}
+STYLES: dict[str | None, Style] = {"within": "good", "beyond": "bad", None: ""}
+
+
+def evaluation_document(report: EvalReport) -> Document:
+    return tuple(_blocks(report))
+
+
+def evaluation_markdown(report: EvalReport) -> str:
+    """GitHub's dialect."""
+    return "\n".join(_markdown(report)) + "\n"
+
+
+def progress_text(event: BatchDone) -> str:
+    """`128 of 250, 34.1 images/s, 4 s left, top-1 torch 82.81 % Paddle 82.81 %, no flip`."""
+    tops = " ".join(f"{NAMES[side]} {value:.2f} %" for side, value in event.top1.items())
+    pieces = [
+        f"{event.done} of {event.total}",
+        f"{event.rate:.1f} images/s" if event.rate else "",
+        f"{duration(event.eta_s)} left" if event.eta_s is not None and event.done < event.total else "",
+        f"top-1 {tops}" if tops else "",
+        flips_text(event.flips) if len(event.top1) == 2 else "",
+        f"{event.excluded} excluded" if event.excluded else "",
+    ]
+    return ", ".join(piece for piece in pieces if piece)
+
+
+def flips_text(count: int) -> str:
+    return "no flip" if count == 0 else f"{count} flip{'' if count == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _blocks(report: EvalReport) -> Iterator[Block]:
+    yield line(Span(report.headline, STYLES[report.verdict]))
+    yield BLANK
+    yield accuracy_table(report)
+    yield BLANK
+    for label, counts in (("top-1", report.top1), ("top-5", report.top5)):
+        if counts:
+            yield field(label, paired_text(counts))
+    if report.top1:
+        yield field("gap", Span(gap_text(report.top1, report.max_gap), STYLES[report.verdict]))
+        if report.images and (remark := resolution_text(report)):
+            yield field("", Span(remark, "dim"))
+    if report.difference:
+        yield field("logits", difference_text(report.difference))
+    if remark := target_text(report):
+        yield field("target", Span(remark, "dim"))
+    yield from _fields(report)
+    if report.differing:
+        yield BLANK
+        yield _differing(report.differing)
+    if report.excluded:
+        yield BLANK
+        yield field("excluded", Span(f"{len(report.excluded)} pictures, on both sides:", "warn"))
+        for one in report.excluded[:MOST_PICTURES]:
+            yield field("", one.problem if one.name in one.problem else f"{one.name}: {one.problem}")
+        if len(report.excluded) > MOST_PICTURES:
+            yield field("", f"… and {len(report.excluded) - MOST_PICTURES} more")
+
+
+def _fields(report: EvalReport) -> Iterator[Block]:
+    yield field("tensors", tensors_text(report))
+    if report.weights:
+        yield field("weights", report.weights, f" · sha256 {report.weights_sha256[:12]}" if report.weights_sha256 else "")
+    if report.environment:
+        yield field("environment", environment_text(report.environment))
+    if report.speed:
+        yield field("speed", speed_text(report.speed))
+    for notice in report.notices:
+        yield field("notice", Span(notice, "warn"))
+    if report.session:
+        yield field("session", report.session)
+
+
+def accuracy_table(report: EvalReport) -> Table:
+    columns = (Column(""), *(Column(title, align="right") for title in ("top-1", "top-5", "loss")))
+    rows = [
+        Row((Span(NAMES[side], "strong"), Span(f"{one.top1:.3f} %"), Span(f"{one.top5:.3f} %"), Span(_loss(one.loss))))
+        for side, one in report.sides.items()
+    ]
+    return Table(columns, tuple(rows))
+
+
+def paired_text(counts: PairedReport) -> str:
+    return (
+        f"both right {counts.both} · only torch {counts.only_torch} · only Paddle {counts.only_paddle} · "
+        f"both wrong {counts.neither}"
+    )
+
+
+def gap_text(counts: PairedReport, max_gap: float) -> str:
+    rule = "met" if abs(counts.gap) <= max_gap else "NOT met"
+    how = "exact" if counts.mcnemar == "exact" else f"chi² {counts.statistic:.2f}"
+    interval = f"95 % {counts.gap_low:+.3f} to {counts.gap_high:+.3f}"
+    gap = f"{counts.gap:+.3f} ± {counts.gap_error:.3f} points ({interval})"
+    return f"{gap} · |gap| ≤ {max_gap:g} {rule} · McNemar p {counts.p:.3g} ({how})"
+
+
+def resolution_text(report: EvalReport) -> str:
+    """What a sample cannot tell; `""` where it is large enough."""
+    one = 100 / report.images
+    if one > report.max_gap:
+        return f"one of {report.images} pictures is {one:.2g} points: too few to tell a gap of {report.max_gap:g}"
+    if report.top1 and report.verdict == "within" and max(abs(report.top1.gap_low), abs(report.top1.gap_high)) > report.max_gap:
+        return f"chance alone reaches {report.max_gap:g} points at this size: more pictures would tell"
+    return ""
+
+
+def difference_text(difference: DifferenceReport) -> str:
+    return (
+        f"{flips_text(difference.flips)} of the best class · max|d| {_figure(difference.max_abs)} · "
+        f"KL mean {_figure(difference.divergence_mean)}, max {_figure(difference.divergence_max)} nats"
+    )
+
+
+def target_text(report: EvalReport) -> str:
+    if report.target_top1 is None:
+        return ""
+    gaps = ", ".join(f"{NAMES[side]} {one.top1 - report.target_top1:+.3f}" for side, one in report.sides.items())
+    return f"published top-1 {report.target_top1:g} % (on all of ImageNet's validation set): {gaps} points here"
+
+
+def tensors_text(report: EvalReport) -> str:
+    if report.same_tensors:
+        what = "the same on both sides" if len(report.sides) == 2 else "torch's preprocessing"
+        return f"{what}: {next(iter(report.preprocess.values()), '')}"
+    return "each side's own: " + "; ".join(f"{NAMES[side]}: {steps}" for side, steps in report.preprocess.items())
+
+
+def speed_text(speed: SpeedReport) -> str:
+    forwards = ", ".join(f"{NAMES[side]} {seconds:.1f} s" for side, seconds in speed.forward_s.items())
+    return (
+        f"{speed.ips:.1f} images/s over {duration(speed.seconds)} · {share_of_bound(speed):.0%} of the slowest stage's "
+        f"{speed.bound_ips:.1f} · decoding {speed.decode_s:.1f} s in {speed.workers} processes, forwards {forwards}"
+    )
+
+
+def share_of_bound(speed: SpeedReport) -> float:
+    return speed.ips / speed.bound_ips if speed.bound_ips else 0.0
+
+
+def _differing(pictures: tuple[PictureReport, ...]) -> Table:
+    columns = (
+        Column("differs", cut="start"),
+        Column("label", 2, cut="end"),
+        Column("torch", cut="end"),
+        Column("p", 1, "right"),
+        Column("paddle", cut="end"),
+        Column("p", 1, "right"),
+        Column("max|d|", 3, "right"),
+        Column("KL", 4, "right"),
+    )
+    rows = []
+    for one in pictures[:MOST_PICTURES]:
+        cells = [Span(one.name, "strong"), Span(_class(one.label))]
+        for index, probability in ((one.torch_class, one.torch_probability), (one.paddle_class, one.paddle_probability)):
+            cells += [Span(_class(index), "good" if index == one.label else ""), Span(f"{probability:.3f}")]
+        rows.append(Row((*cells, Span(_figure(one.max_abs)), Span(_figure(one.divergence)))))
+    return Table(columns, tuple(rows))
+
+
+def _markdown(report: EvalReport) -> Iterator[str]:
+    mark = {"within": "✓ ", "beyond": "✗ ", None: ""}[report.verdict]
+    yield f"### {mark}{prose(report.headline)}"
+    yield ""
+    yield "| | top-1 | top-5 | loss |"
+    yield "| --- | --- | --- | --- |"
+    for side, one in report.sides.items():
+        yield f"| {NAMES[side]} | {one.top1:.3f} % | {one.top5:.3f} % | {_loss(one.loss)} |"
+    yield ""
+    facts = [
+        ("top-1", paired_text(report.top1) if report.top1 else ""),
+        ("top-5", paired_text(report.top5) if report.top5 else ""),
+        ("gap", gap_text(report.top1, report.max_gap) if report.top1 else ""),
+        ("logits", difference_text(report.difference) if report.difference else ""),
+        ("target", target_text(report)),
+        ("tensors", tensors_text(report)),
+        ("weights", report.weights),
+        ("environment", environment_text(report.environment)),
+        ("speed", speed_text(report.speed) if report.speed else ""),
+        *(("notice", notice) for notice in report.notices),
+    ]
+    yield from (f"- **{label}**: {prose(text)}" for label, text in facts if text)
+    if report.differing:
+        yield f"\n<details><summary>{len(report.differing)} pictures judged differently</summary>\n"
+        yield "| picture | label | torch | p | Paddle | p |"
+        yield "| --- | --- | --- | --- | --- | --- |"
+        for one in report.differing:
+            cells = (code(one.name), prose(_class(one.label)), prose(_class(one.torch_class)), f"{one.torch_probability:.3f}")
+            yield f"| {' | '.join((*cells, prose(_class(one.paddle_class)), f'{one.paddle_probability:.3f}'))} |"
+        yield "\n</details>"
+    if report.excluded:
+        yield f"\n<details><summary>{len(report.excluded)} pictures excluded on both sides</summary>\n"
+        yield from (f"- {code(one.name)}: {prose(one.problem)}" for one in report.excluded)
+        yield "\n</details>"
+
+
+def _class(index: int) -> str:
+    names = class_names(1000)
+    return f"{index} {names[index]}" if names and index < len(names) else str(index)
+
+
+def _loss(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.5f}"
+
+
+def _figure(value: float | None) -> str:
+    return "not finite" if value is None else figure(value)
