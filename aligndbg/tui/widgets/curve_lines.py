@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aligndbg.jobs.metrics import CANONICAL, Phase, is_accuracy
-from aligndbg.jobs.series import Axis, Curve, Curves
+from aligndbg.jobs.series import Axis, Curve, Curves, decimate
 from aligndbg.jobs.violation import Violation
 
 MOST_RANKS = 8
@@ -27,9 +27,17 @@ class Line:
     ys: tuple[float, ...]
     broken: tuple[float, ...] = ()
 
-    @property
-    def last(self) -> float:
-        return max(self.xs[-1:] + self.broken[-1:], default=0.0)
+    def thinned(self, columns: int) -> Line:
+        """With at most two points a column, its extremes."""
+        points = decimate(list(zip(self.xs, self.ys, strict=True)), columns)
+        return (
+            self if len(points) == len(self.xs) else replace(self, xs=tuple(x for x, _ in points), ys=tuple(y for _, y in points))
+        )
+
+    def at(self, x: float) -> float | None:
+        """The value of the point at x, if there is one."""
+        place = self.before(x)
+        return self.ys[place] if place >= 0 and math.isclose(self.xs[place], x, rel_tol=1e-9, abs_tol=1e-9) else None
 
     def before(self, x: float) -> int:
         """The index of the point at x or, where there is none, before it; -1 where x is left of all."""
@@ -81,22 +89,20 @@ def scale_of(curves: Curves, metric: str) -> Scale | None:
     return None
 
 
-def lines_of(
-    curves: Curves, metric: str, axis: Axis, by_rank: bool, columns: int | None = None, scale: Scale | None = None
-) -> tuple[Line, ...]:
+def lines_of(curves: Curves, metric: str, axis: Axis, by_rank: bool, scale: Scale | None = None) -> tuple[Line, ...]:
     """The lines of both phases, training first. Steps of an evaluation are drawn where there is no result of a whole one alone."""
     kinds = [(phase, whole) for phase, name, whole in curves.metrics() if name == metric]
     lines = []
     for phase, whole in sorted(kinds, key=lambda kind: (kind[0] == "eval", kind[1])):
         if phase == "eval" and not whole and ("eval", True) in kinds:
             continue
-        # An evaluation counts its own steps: it is placed by its epoch.
-        own = phase == "eval" and not whole and scale is not None and axis == "step"
+        # An evaluation counts its own steps, or none: it is placed by its epoch. So is what comes without a rank.
+        placed = scale if axis == "step" and (whole or phase == "eval") else None
         ranks = curves.ranks(phase, metric, whole)
         for rank in ranks[:MOST_RANKS] if by_rank and len(ranks) > 1 else ("mean",):
-            curve = curves.curve(phase, metric, whole, rank, "epoch" if own else axis, columns)
-            if own and scale is not None:
-                curve = _moved(curve, scale)
+            curve = curves.curve(phase, metric, whole, rank, "epoch" if placed else axis)
+            if placed is not None:
+                curve = _moved(curve, placed)
             lines.append(Line(phase, whole, None if rank == "mean" else rank, curve.xs, curve.ys, curve.broken))
     return tuple(lines)
 

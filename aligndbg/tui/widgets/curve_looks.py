@@ -25,8 +25,9 @@ COLOURS = {
     "rank-5": "$text-secondary",
 }
 RANK_COLOURS = 6
+GAP = ("   ", "reference")
 
-EVAL, EPOCH, BROKEN, BELOW, RULE, TARGET = "◆", "○", "✗", "▽", "▲", "╌"
+EVAL, OTHER_EVAL, EPOCH, BROKEN, BELOW, RULE, TARGET = "◆", "◇", "○", "✗", "▽", "▲", "╌"
 
 
 def colour_of(line: Line) -> str:
@@ -46,25 +47,25 @@ def sign_of(line: Line, lines: Sequence[Line]) -> str:
     return EVAL if line.phase == "eval" else EPOCH if is_second(line, lines) else ""
 
 
-def name_of(line: Line) -> str:
-    if line.rank is not None:
-        return f"rank {line.rank}" if line.phase == "train" else f"eval of rank {line.rank}"
-    return line.phase
-
-
 def legend(lines: Sequence[Line], reference: str | None, target: float | None, marked: bool) -> Content:
     """Signs and names in their colours. `reference` is the reference's name, None where there is none."""
-    parts = []
+    parts: list[tuple[str, str]] = []
+    for phase in dict.fromkeys(line.phase for line in lines if line.rank is not None):
+        ranks = [line for line in lines if line.phase == phase and line.rank is not None and not is_second(line, lines)]
+        letters = [(f"⠒{sign_of(line, lines)}⠒ ", colour_of(line)) for line in ranks]
+        parts += [*letters, ("ranks" if phase == "train" else "eval of ranks", colour_of(ranks[-1])), GAP]
     for line in lines:
         sign = sign_of(line, lines)
-        look = sign if is_second(line, lines) else f"⠒{sign or '⠒'}⠒"
-        parts.append((f"{look} {name_of(line)}{' of epochs' if is_second(line, lines) else ''}", colour_of(line)))
+        if line.rank is None and is_second(line, lines):
+            parts += [(f"{sign} {line.phase} of epochs", colour_of(line)), GAP]
+        elif line.rank is None:
+            parts += [(f"⠒{sign or '⠒'}⠒ {line.phase}", colour_of(line)), GAP]
     if reference is not None:
-        parts.append((f"⠂⠂⠂ {clean(reference) or 'reference'}", "reference"))
+        parts += [(f"⠂⠂⠂ {clean(reference) or 'reference'}", "reference"), GAP]
     if target is not None:
-        parts.append((f"{TARGET * 3} target {target:g}", "target"))
+        parts += [(f"{TARGET * 3} target {target:g}", "target"), GAP]
     if any(line.broken for line in lines):
-        parts.append((f"{BROKEN} NaN or infinite", "broken"))
+        parts += [(f"{BROKEN} NaN or infinite", "broken"), GAP]
     if marked:
-        parts.append((f"{RULE} a rule broken", "mark"))
-    return Content("   ").join(Content.styled(text, COLOURS[look]) for text, look in parts)
+        parts += [(f"{RULE} a rule broken", "mark")]
+    return Content.assemble(*((text, COLOURS[look]) for text, look in parts))

@@ -39,8 +39,10 @@ class MetricRow(Widget):
         self._chosen = 0
 
     def show(self, metrics: Sequence[str], chosen: str) -> None:
-        self._metrics, self._chosen = tuple(metrics), metrics.index(chosen) if chosen in metrics else 0
-        self.refresh()
+        index = metrics.index(chosen) if chosen in metrics else 0
+        if (tuple(metrics), index) != (self._metrics, self._chosen):
+            self._metrics, self._chosen = tuple(metrics), index
+            self.refresh()
 
     def render(self) -> RenderResult:
         return Content.assemble(*((text, style) for text, style, _ in self._pieces()))

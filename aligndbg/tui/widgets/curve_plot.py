@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from textual_plot import PlotWidget
 
 from aligndbg.tui.cells import clean
 from aligndbg.tui.widgets.curve_lines import Line, Mark, value_at
-from aligndbg.tui.widgets.curve_looks import BELOW, BROKEN, COLOURS, RULE, TARGET, colour_of, is_second, sign_of
+from aligndbg.tui.widgets.curve_looks import BELOW, BROKEN, COLOURS, OTHER_EVAL, RULE, TARGET, colour_of, is_second, sign_of
 from aligndbg.tui.widgets.curve_ticks import Ticks
 
 APART = 12
@@ -29,7 +29,8 @@ MARGIN = 8
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is drawn. `target` is a value, `cursor` an x; with `log` the values stand on a logarithmic scale."""
+    """What is drawn. `target` is a value, `cursor` an x and `heights` the values that `lines` have there; with `log` the values
+    stand on a logarithmic scale."""
 
     lines: tuple[Line, ...] = ()
     reference: tuple[Line, ...] = ()
@@ -38,6 +39,7 @@ class Picture:
     log: bool = False
     whole_ticks: bool = False
     cursor: float | None = None
+    heights: tuple[float | None, ...] = ()
 
     def spans(self) -> tuple[float, float]:
         """The first and the last x: the run's own, so that it fills the plot whatever its reference has; or the reference's."""
@@ -90,8 +92,12 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
         return max(0, self.size.height - 3)
 
     def show(self, picture: Picture) -> None:
-        self.picture = picture
-        self._redraw()
+        """Draw anew what has changed: a cursor that moves over the same lines costs little."""
+        before, self.picture = self.picture, picture
+        if replace(before, cursor=None, heights=()) != replace(picture, cursor=None, heights=()):
+            self._redraw()
+        elif before != picture:
+            self._rerender()
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -109,8 +115,8 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
         self.clear()
         left, right = picture.spans()
         # Half a cell on the right, or the last point would be hidden by the frame.
-        room = (right - left or abs(right) or 1.0) / (2 * max(1, self.columns))
-        left, right = (left, right + room) if right > left else (left - room, right + room)
+        room = (right - left or 1.0) / (2 * max(1, self.columns))
+        left, right = (left, right + room) if right > left else (left - 0.5, right + 0.5)
         low, high = self._limits()
         self.set_xlimits(left, right)
         self.set_ylimits(low, high)
@@ -126,8 +132,6 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
             if is_second(line, picture.lines):
                 continue
             self.plot([x for x, _ in points], [y for _, y in points], self._style(colour_of(line)), HiResMode.BRAILLE)
-        if picture.cursor is not None:
-            self.add_v_line(picture.cursor, self._style("cursor"))
 
     def _plot_dotted(self, line: Line, left: float, right: float) -> None:
         """The mean of each column, a dot for each: dots tell it from the run's own lines."""
@@ -162,7 +166,7 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
         values += [] if picture.target is None else [picture.target]
         heights = [height for value in values if (height := self._height(value)) is not None]
         low, high = min(heights, default=0.0), max(heights, default=1.0)
-        room = max(0.05 * (high - low), 1e-3 * max(abs(low), abs(high)), 1e-12)
+        room = max(0.05 * (high - low), 1e-6 * abs(high)) if high > low else 0.1 * abs(high) or 1.0
         return low - room, high + room
 
     def _style(self, name: str) -> str:
@@ -177,6 +181,9 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
         with canvas.batch_refresh():
             super()._render_plot()
             self._taken.clear()
+            if (at := self.picture.cursor) is not None:
+                column, _ = self._cell(at, 0.0)
+                canvas.draw_line(column, 1, column, self.rows, "│", self._style("cursor"))
             self._draw_signs(canvas)
             self._draw_broken(canvas)
             self._draw_marks(canvas)
@@ -190,13 +197,20 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
         return min(max(1, math.floor(column)), self.columns), min(max(1, math.floor(row)), self.rows)
 
     def _draw_signs(self, canvas: Canvas) -> None:
+        left, right = self.picture.spans()
+        for line in self.picture.reference:
+            shown = [(x, y) for x, y in zip(line.xs, line.ys, strict=True) if left <= x <= right]
+            for column, row in self._point_cells(shown) if line.phase == "eval" else ():
+                self._write(canvas, column, row, OTHER_EVAL, self._style("reference"))
         for turn, line in enumerate(self.picture.lines):
             sign, style = sign_of(line, self.picture.lines), self._style(colour_of(line))
             for column, row in self._sign_cells(line, turn) if sign else ():
                 self._write(canvas, column, row, sign, f"{style} bold")
-            at = self.picture.cursor
-            if at is not None and (value := value_at(line, at)) is not None and (height := self._height(value)) is not None:
-                self._write(canvas, *self._cell(at, height), sign or "●", f"{style} bold")
+        at = self.picture.cursor
+        for line, value in zip(self.picture.lines, self.picture.heights, strict=True) if at is not None else ():
+            if at is not None and value is not None and (height := self._height(value)) is not None:
+                sign = sign_of(line, self.picture.lines) or "●"
+                self._write(canvas, *self._cell(at, height), sign, f"{self._style(colour_of(line))} bold")
 
     def _sign_cells(self, line: Line, turn: int) -> Iterator[tuple[int, int]]:
         """Ranks take turns along the axis, so that none hides another; results have their sign on every point that has room."""
@@ -206,8 +220,12 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
                 if (value := value_at(line, x)) is not None and (height := self._height(value)) is not None:
                     yield column, self._cell(x, height)[1]
             return
-        apart, free = 1 if len(line.xs) * 3 <= self.columns else APART // 3, 0
-        for x, y in zip(line.xs, line.ys, strict=True):
+        yield from self._point_cells(list(zip(line.xs, line.ys, strict=True)))
+
+    def _point_cells(self, points: Sequence[tuple[float, float]]) -> Iterator[tuple[int, int]]:
+        """The cells of the points, those left out for which there is no room."""
+        apart, free = 1 if len(points) * 3 <= self.columns else APART // 3, 0
+        for x, y in points:
             if (height := self._height(y)) is not None and (cell := self._cell(x, height))[0] >= free:
                 yield cell
                 free = cell[0] + apart

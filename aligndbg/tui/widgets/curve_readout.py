@@ -61,13 +61,11 @@ def _line_text(metric: str, x: float, line: Line, axis: Axis) -> str:
     who = f"{who}, epochs" if line.whole and line.phase == "train" and line.rank is None else who
     if any(math.isclose(x, at, rel_tol=1e-9) for at in line.broken):
         return f"NaN or infinite ({who})"
-    place = line.before(x)
-    if place < 0:
-        return ""
-    there = line.xs[place]
-    if not math.isclose(there, x, rel_tol=1e-9, abs_tol=1e-12):
-        who = f"{who}, {place_text(there, axis, None)}"
-    return f"{value_text(metric, line.ys[place])} ({who})"
+    if (value := line.at(x)) is None:
+        if (place := line.before(x)) < 0:
+            return ""
+        value, who = line.ys[place], f"{who}, {place_text(line.xs[place], axis, None)}"
+    return f"{value_text(metric, value)} ({who})"
 
 
 def csv_text(curves: Curves, metric: str, by_rank: bool) -> str:
@@ -77,10 +75,11 @@ def csv_text(curves: Curves, metric: str, by_rank: bool) -> str:
     columns of ranks end with their number.
     """
     scale = scale_of(curves, metric)
-    steps, results = (lines_of(curves, metric, axis, by_rank, MOST_ROWS, scale) for axis in ("step", "epoch"))
+    steps, results = (lines_of(curves, metric, axis, by_rank, scale) for axis in ("step", "epoch"))
     rows: dict[tuple[float, int | str], dict[str, float]] = {}
     names: dict[str, None] = {}
-    for line in (*(line for line in steps if not line.whole), *(line for line in results if line.whole)):
+    for whole in (*(line for line in steps if not line.whole), *(line for line in results if line.whole)):
+        line = whole.thinned(MOST_ROWS)
         name = f"{line.phase}_{clean(metric)}" + ("" if line.rank is None else f"_rank{line.rank}")
         names[name] = None
         for x, y in (*zip(line.xs, line.ys, strict=True), *((x, math.nan) for x in line.broken)):
@@ -93,5 +92,5 @@ def csv_text(curves: Curves, metric: str, by_rank: bool) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("epoch", "step", *names))
     for (epoch, step), values in sorted(rows.items(), key=lambda row: (row[0][0], row[0][1] == "", row[0][1])):
-        writer.writerow((f"{epoch:g}", step, *(repr(values[name]) if name in values else "" for name in names)))
+        writer.writerow((f"{epoch:.10g}", step, *(repr(values[name]) if name in values else "" for name in names)))
     return text.getvalue()

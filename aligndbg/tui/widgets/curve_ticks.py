@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from textual_plot.axis_formatter import AxisFormatter
 
@@ -34,11 +35,11 @@ class Ticks(AxisFormatter):
 
     def get_labels_for_ticks(self, ticks: Sequence[float]) -> list[str]:
         if self.log:
-            return [short(10.0**tick) for tick in ticks]
-        gap = min((after - before for before, after in zip(ticks, ticks[1:], strict=False)), default=1.0)
+            return labels([10.0**tick for tick in ticks])
+        gap = min((after - before for before, after in pairwise(ticks)), default=1.0)
         decimals = max(0, -math.floor(math.log10(gap) + 1e-9)) if gap > 0 else 0
-        labels = [f"{tick + 0.0:.{min(decimals, 20)}f}" for tick in ticks]
-        return labels if max(map(len, labels), default=0) <= WIDEST else [short(tick) for tick in ticks]
+        texts = [f"{tick + 0.0:.{min(decimals, 20)}f}" for tick in ticks]
+        return texts if max(map(len, texts), default=0) <= WIDEST else labels(ticks)
 
 
 def linear_ticks(low: float, high: float, most: int, least: float = 0.0) -> list[float]:
@@ -52,8 +53,21 @@ def linear_ticks(low: float, high: float, most: int, least: float = 0.0) -> list
     return [number * gap for number in range(first, min(last, first + most) + 1)]
 
 
-def short(value: float) -> str:
-    """In at most seven cells, most often exact: `0.05`, `12000`, `1e-5`, `2.5e7`."""
-    text = f"{value:.3g}" if abs(value) < 1000 or abs(value) >= 99999.5 else f"{value:.0f}"
+def labels(values: Sequence[float]) -> list[str]:
+    """As short as tells them apart: `0.05`, `12000`, `1e-5`, `2.5e7`."""
+    best = [_short(value, 1) for value in values]
+    for digits in range(2, WIDEST):
+        texts = [_short(value, digits) for value in values]
+        if max(map(len, texts), default=0) > WIDEST:
+            break
+        if len(set(texts)) > len(set(best)):
+            best = texts
+    return best
+
+
+def _short(value: float, digits: int) -> str:
+    text = f"{value:.{digits}g}"
+    if abs(value) < 99999.5 and "e+" in text:
+        text = f"{value:.0f}"
     mantissa, exponent, power = text.partition("e")
     return f"{mantissa}e{int(power)}" if exponent else text

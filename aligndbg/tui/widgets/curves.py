@@ -38,6 +38,9 @@ NOTHING = (
 )
 
 
+HINT = "← → or a click sets a cursor"
+
+
 class CurvesPane(Vertical, can_focus=True):
     """`show` hands it the curves, at most twice a second while a job runs; it draws anew where they have changed."""
 
@@ -52,7 +55,8 @@ class CurvesPane(Vertical, can_focus=True):
         border-subtitle-color: $text-muted;
         &:focus { border: round $accent; border-title-color: $text-accent; }
         & > Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-        & > .values { height: auto; max-height: 3; text-wrap: wrap; }
+        & > .values { text-wrap: wrap; }
+        &.-tall > .values { height: 2; }
         & > .nothing { height: 1fr; display: none; color: $text-muted; text-wrap: wrap; padding: 1 2; }
         &.-nothing > * { display: none; }
         &.-nothing > .nothing { display: block; }
@@ -75,9 +79,12 @@ class CurvesPane(Vertical, can_focus=True):
         self._target: float | None = None
         self._metrics: tuple[str, ...] = ()
         self._lines: tuple[Line, ...] = ()
+        self._thin: tuple[Line, ...] = ()
+        """The same with no more points than are drawn."""
         self._reference_lines: tuple[Line, ...] = ()
         self._reference_of: tuple[object, ...] = ()
         self._scale: Scale | None = None
+        self._titles = ("", "")
         self._next = 0.0
         self._waiting: Timer | None = None
 
@@ -103,7 +110,7 @@ class CurvesPane(Vertical, can_focus=True):
         """
         self._curves, self._reference, self._reference_name = curves, reference, reference_name
         self._violations, self._target = tuple(violations), target_top1
-        if not self.is_mounted or not self.plot.columns:
+        if not self.is_mounted or not self.size.width:
             return
         if (wait := self._next - monotonic()) <= 0:
             self._read()
@@ -117,6 +124,7 @@ class CurvesPane(Vertical, can_focus=True):
     def on_resize(self) -> None:
         height, width = self.size.height, self.size.width
         self.set_class(height < SHORT - 2, "-short")
+        self.set_class(height >= TALL - 2, "-tall")
         self.set_class(height < TALL - 2 or width < NARROW - 2, "-plain")
         self.call_after_refresh(self._read)
 
@@ -131,10 +139,13 @@ class CurvesPane(Vertical, can_focus=True):
         self._metrics = metrics_of(self._curves)
         if self.metric not in self._metrics:
             self.metric, self.cursor = next(iter(self._metrics), ""), None
+        if self.has_class("-nothing") and self._metrics:
+            # There is a plot from now on, whose width is known once it is laid out.
+            self.call_after_refresh(self._read)
         self.set_class(not self._metrics, "-nothing")
-        columns = max(8, self.plot.columns)
         self._scale = scale_of(self._curves, self.metric)
-        self._lines = lines_of(self._curves, self.metric, self.axis, self.by_rank, columns, self._scale)
+        self._lines = lines_of(self._curves, self.metric, self.axis, self.by_rank, self._scale)
+        self._thin = tuple(line.thinned(max(8, self.plot.columns)) for line in self._lines)
         of = (self._reference, self.metric, self.axis)
         if len(self._reference_of) != len(of) or any(one is not other for one, other in zip(of, self._reference_of, strict=True)):
             self._reference_lines = () if self._reference is None else lines_of(self._reference, self.metric, self.axis, False)
@@ -144,30 +155,35 @@ class CurvesPane(Vertical, can_focus=True):
 
     def _draw(self) -> None:
         plot = self.plot
+        at = self._at()
         picture = Picture(
-            self._lines,
+            self._thin,
             self._reference_lines,
             marks_of(self._violations, self.axis, self._scale),
             self._target if self.metric == "top1" else None,
             self.metric in self._logarithmic,
             self.axis == "step",
-            self._at(),
+            at,
+            () if at is None else tuple(line.at(at) for line in self._lines),
         )
-        if picture != plot.picture:
-            plot.show(picture)
+        plot.show(picture)
         self.query_one(MetricRow).show(self._metrics, self.metric)
         values = self._values()
-        self.query_one(".values", Static).update(Content.styled(values or "← → or a click: a cursor", "" if values else MUTED))
-        self.query_one(".legend", Static).update(
-            legend(picture.lines, self._reference_name if self._reference_lines else None, picture.target, bool(picture.marks))
-        )
+        self.query_one(".values", Static).update(Content.styled(values or HINT, "" if values else MUTED), layout=False)
+        name = self._reference_name if self._reference_lines else None
+        signs = legend(picture.lines, name, picture.target, bool(picture.marks))
+        self.query_one(".legend", Static).update(signs, layout=False)
         name = clean(self.metric)
-        self.border_title = Content(f"{name} · {latest_text(self._curves, self.metric)}" if name else "Curves")
-        self.border_subtitle = Content(values if values and self.has_class("-short") else self._state() if name else "")
+        title = f"{name} · {latest_text(self._curves, self.metric)}" if name else "Curves"
+        subtitle = values if values and self.has_class("-short") else self._state() if name else ""
+        # Setting them draws the whole pane anew, whatever they were.
+        if (title, subtitle) != self._titles:
+            self._titles = title, subtitle
+            self.border_title, self.border_subtitle = Content(title), Content(subtitle)
 
     def _state(self) -> str:
         count = rank_count(self._curves, self.metric)
-        ranks = "each rank" if count <= MOST_RANKS else f"ranks {MOST_RANKS} of {count}"
+        ranks = "each rank" if count <= MOST_RANKS else f"ranks 0 to {MOST_RANKS - 1} of {count}"
         return " · ".join(
             [
                 "steps" if self.axis == "step" else "epochs",
@@ -180,7 +196,7 @@ class CurvesPane(Vertical, can_focus=True):
 
     def _at(self) -> float | None:
         """The stop that is nearest to the cursor: what is drawn of a growing curve changes."""
-        places = stops(self._lines) if self.cursor is not None else []
+        places = stops(self._thin) if self.cursor is not None else []
         return min(places, key=lambda x: abs(x - (self.cursor or 0.0)), default=None)
 
     def _values(self) -> str:
@@ -191,7 +207,7 @@ class CurvesPane(Vertical, can_focus=True):
 
     def _move(self, by: int) -> None:
         """The cursor comes in from the side that it moves away from."""
-        places = stops(self._lines)
+        places = stops(self._thin)
         if not places:
             return
         at = self._at()
@@ -199,9 +215,11 @@ class CurvesPane(Vertical, can_focus=True):
         self._go(places[max(0, min(len(places) - 1, place + by))])
 
     def _go(self, x: float | None) -> None:
+        came_or_went = (self.cursor is None) != (x is None)
         self.cursor = x
         self._draw()
-        self.refresh_bindings()
+        if came_or_went:
+            self.refresh_bindings()
 
     @on(CurvePlot.Pointed)
     def _pointed(self, event: CurvePlot.Pointed) -> None:
@@ -221,10 +239,10 @@ class CurvesPane(Vertical, can_focus=True):
         self._move(FAR)
 
     def action_cursor_first(self) -> None:
-        self._go(min(stops(self._lines), default=None))
+        self._go(min(stops(self._thin), default=None))
 
     def action_cursor_last(self) -> None:
-        self._go(max(stops(self._lines), default=None))
+        self._go(max(stops(self._thin), default=None))
 
     def action_cursor_away(self) -> None:
         self._go(None)
@@ -254,7 +272,7 @@ class CurvesPane(Vertical, can_focus=True):
 
     def action_ranks(self) -> None:
         if rank_count(self._curves, self.metric) < 2:
-            self.notify(f"{self.metric or 'the log'} is of one rank alone")
+            self.notify(f"{clean(self.metric) or 'the log'} is of one rank alone", markup=False)
             return
         self.by_rank = not self.by_rank
         self._read()

@@ -1,0 +1,660 @@
+"""The curves pane: what is drawn, what the cursor says, and that nothing in a log gets at the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import pytest
+from driving import screen_text, told, until
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.app import App, ComposeResult
+from textual.binding import Binding
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from aligndbg.jobs.formats.table import read_table
+from aligndbg.jobs.metrics import Phase, Sample
+from aligndbg.jobs.series import Curves
+from aligndbg.jobs.violation import Violation
+from aligndbg.tui.cells import clean
+from aligndbg.tui.theme import DARK, LIGHT
+from aligndbg.tui.widgets import curves as curves_module
+from aligndbg.tui.widgets.curve_actions import CURVE_ACTIONS
+from aligndbg.tui.widgets.curve_lines import Line, Scale, lines_of, marks_of, metrics_of, scale_of, value_at
+from aligndbg.tui.widgets.curve_metrics import MetricRow
+from aligndbg.tui.widgets.curve_plot import MARGIN, CurvePlot
+from aligndbg.tui.widgets.curve_readout import csv_text, latest_text, readout
+from aligndbg.tui.widgets.curve_ticks import WIDEST, Ticks
+from aligndbg.tui.widgets.curves import CurvesPane
+
+SnapCompare = Callable[..., bool]
+
+
+def sample(
+    epoch: float | None, step: int | None, rank: int | None = None, phase: Phase = "train", total: int | None = 32, **values: float
+) -> Sample:
+    return Sample(0, None, rank, phase, epoch, step, total, values)
+
+
+def curves_of(samples: Iterable[Sample]) -> Curves:
+    curves = Curves()
+    for one in samples:
+        curves.add(one)
+    return curves
+
+
+def trained(epochs: int = 3, ranks: int = 1, lower: float = 0.0, steps: int = 32) -> Curves:
+    """A loss that falls by 0.01 a step from 7, of rank r 0.5 * r higher; evaluations after each epoch."""
+    curves = Curves()
+    for epoch in range(epochs):
+        for step in range(steps):
+            loss = 7.0 - lower - 0.01 * (epoch * steps + step)
+            for rank in range(ranks):
+                values = {"ips": 800.0, "loss": loss + 0.5 * rank, "lr": 0.1, "top1": 10.0 + epoch}
+                curves.add(sample(epoch, step, rank if ranks > 1 else None, total=steps, **values))
+        curves.add(sample(epoch, None, phase="eval", total=None, loss=6.0 - lower - 0.1 * epoch, top1=20.0 + 10 * epoch))
+    return curves
+
+
+def broken_rule(rule: str, epoch: float | None, step: int | None, phase: Phase = "train") -> Violation:
+    return Violation(rule, "it went wrong", "the log", 0.0, {}, None, phase, epoch, step)
+
+
+class CurvesApp(App[None]):
+    BINDINGS: ClassVar = [("escape", "go_away", "away")]
+
+    def __init__(self, curves: Curves, light: bool = False, **options: Any) -> None:
+        super().__init__()
+        self.shown = curves
+        self.options = options
+        self.away = 0
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = (LIGHT if light else DARK).name
+
+    def notify(self, message: str, **options: Any) -> None:
+        """As in the app itself."""
+        super().notify(clean(message), **{**options, "markup": False})
+
+    def action_go_away(self) -> None:
+        self.away += 1
+
+    def compose(self) -> ComposeResult:
+        yield CurvesPane()
+
+    def on_mount(self) -> None:
+        pane = self.query_one(CurvesPane)
+        pane.focus()
+        pane.show(self.shown, **self.options)
+
+
+@asynccontextmanager
+async def opened(curves: Curves, size: tuple[int, int] = (100, 30), **options: Any) -> AsyncIterator[Pilot[None]]:
+    app = CurvesApp(curves, **options)
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await until(pilot, lambda: drawn(pilot))
+        yield pilot
+
+
+def pane(pilot: Pilot[Any]) -> CurvesPane:
+    return pilot.app.query_one(CurvesPane)
+
+
+def drawn(pilot: Pilot[Any]) -> bool:
+    return "no metric yet" in screen_text(pilot) or (bool(pane(pilot).plot.picture.lines) and "┃" in screen_text(pilot))
+
+
+def values(pilot: Pilot[Any]) -> str:
+    return str(pilot.app.query_one(".values", Static).content)
+
+
+async def pressed(pilot: Pilot[Any], *keys: str) -> str:
+    await pilot.press(*keys)
+    return values(pilot)
+
+
+def plot_rows(pilot: Pilot[Any]) -> list[str]:
+    """What stands within the frame of the plot."""
+    lines = [line.split("┃") for line in screen_text(pilot).replace("┫", "┃").replace("┣", "┃").splitlines()]
+    return [line[1] for line in lines if len(line) == 3]
+
+
+def ticks(pilot: Pilot[Any]) -> list[float]:
+    """The numbers below the plot."""
+    lines = screen_text(pilot).splitlines()
+    frame = max(y for y, line in enumerate(lines) if "━" in line)
+    return [float(word) for word in lines[frame + 1].strip("│ ").split()]
+
+
+def column_of(pilot: Pilot[Any], mark: str) -> int:
+    return next(row.index(mark) for row in plot_rows(pilot) if mark in row)
+
+
+# -- what is drawn ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_loss_is_shown_first_with_its_latest_values_and_both_phases() -> None:
+    async with opened(trained()) as pilot:
+        text = screen_text(pilot)
+        assert "loss · train 6.05 · eval 5.8" in text.splitlines()[0]
+        assert "[loss] top1  lr  ips" in text.splitlines()[1]
+        assert "⠒⠒⠒ train   ⠒◆⠒ eval" in text.splitlines()[2]
+        assert text.splitlines()[-1].rstrip("╯─ ").endswith("epochs")
+        assert sum(row.count("◆") for row in plot_rows(pilot)) == 3
+        rows = plot_rows(pilot)
+        assert any("⠀" < cell <= "⣿" for cell in rows[1][:4]), "the loss begins at the top left"
+
+
+async def test_metrics_are_chosen_by_key_and_by_mouse_and_go_round() -> None:
+    async with opened(trained()) as pilot:
+        await pilot.press("right_square_bracket")
+        assert pane(pilot).metric == "top1"
+        assert "top1 · train 12 % · eval 40 %" in screen_text(pilot)
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        assert pane(pilot).metric == "ips"
+        await pilot.press("right_square_bracket")
+        assert pane(pilot).metric == "loss"
+        await pilot.click(MetricRow, offset=(screen_text(pilot).splitlines()[1].index("lr") - 1, 0))
+        await until(pilot, lambda: pane(pilot).metric == "lr")
+        assert "[lr]" in screen_text(pilot)
+
+
+async def test_many_metrics_are_shown_around_the_chosen_one() -> None:
+    names = {f"metric_{index}": float(index) for index in range(60)}
+    async with opened(curves_of([sample(0, 0, **names), sample(0, 1, **names)])) as pilot:
+        assert "[metric_0] metric_1 " in screen_text(pilot)
+        assert screen_text(pilot).splitlines()[1].rstrip("│ ").endswith("›")
+        await pilot.press("left_square_bracket")
+        row = screen_text(pilot).splitlines()[1]
+        assert row.startswith("│‹")
+        assert "[metric_59]" in row
+        await pilot.click(MetricRow, offset=(0, 0))
+        assert "metric_5" in pane(pilot).metric
+        assert f"[{pane(pilot).metric}]" in screen_text(pilot)
+
+
+async def test_steps_and_epochs_along_the_axis() -> None:
+    async with opened(trained()) as pilot:
+        assert ticks(pilot) == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+        await pilot.press("x")
+        await until(pilot, lambda: "steps ─" in screen_text(pilot))
+        assert ticks(pilot) == [0, 20, 40, 60, 80]
+
+
+async def test_without_steps_an_axis_of_steps_is_not_made_up() -> None:
+    async with opened(curves_of([sample(0, None, phase="eval", top1=40.0), sample(1, None, phase="eval", top1=50.0)])) as pilot:
+        await pilot.press("x")
+        assert told(pilot) == ["the log does not say how many steps an epoch has"]
+        assert pane(pilot).axis == "epoch"
+
+
+async def test_a_logarithmic_scale_marks_what_it_has_no_place_for() -> None:
+    curves = curves_of(sample(0, step, loss=10.0 ** (step - 3)) for step in range(5))
+    curves.add(sample(0, 5, loss=0.0))
+    async with opened(curves) as pilot:
+        await pilot.press("s")
+        await until(pilot, lambda: "log scale" in screen_text(pilot))
+        labels = [line[1 : MARGIN + 1].split("┫")[0].strip() for line in screen_text(pilot).splitlines() if "┫" in line]
+        assert labels == ["10", "1", "0.1", "0.01", "0.001"]
+        assert "▽" in plot_rows(pilot)[-1]
+        assert "0 or less" in screen_text(pilot)
+        await pilot.press("right_square_bracket", "left_square_bracket")
+        assert "log scale" in screen_text(pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: "log scale" not in screen_text(pilot))
+
+
+async def test_ranks_are_averaged_or_told_apart_by_letters() -> None:
+    async with opened(trained(ranks=3)) as pilot:
+        assert "mean of 3 ranks" in screen_text(pilot)
+        assert "train 6.55" in screen_text(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: "each rank" in screen_text(pilot))
+        assert "⠒0⠒ ⠒1⠒ ⠒2⠒ ranks   ⠒◆⠒ eval" in screen_text(pilot)
+        rows = plot_rows(pilot)
+        heights = [next(y for y, row in enumerate(rows) if str(rank) in row[:8]) for rank in (0, 1, 2)]
+        assert heights == sorted(heights, reverse=True), "the lower the loss, the lower the letter"
+        assert len(set(heights)) == 3
+        await pilot.press("home")
+        assert "loss 7 (rank 0) · 7.5 (rank 1) · 8 (rank 2)" in values(pilot)
+
+
+async def test_of_many_ranks_the_first_are_drawn_and_it_says_so() -> None:
+    async with opened(trained(ranks=20, epochs=1)) as pilot:
+        await pilot.press("a")
+        await until(pilot, lambda: "ranks 0 to 7 of 20" in screen_text(pilot))
+        assert "⠒7⠒ ranks" in screen_text(pilot)
+        assert "(rank 7)" in (await pressed(pilot, "right"))
+        assert "rank 8" not in values(pilot)
+
+
+async def test_one_rank_alone_is_not_split() -> None:
+    async with opened(trained()) as pilot:
+        await pilot.press("a")
+        assert told(pilot) == ["loss is of one rank alone"]
+
+
+async def test_a_reference_is_dotted_and_read_beside_the_run() -> None:
+    async with opened(trained(2), reference=trained(9, lower=1.0), reference_name="the paper") as pilot:
+        assert "⠂⠂⠂ the paper" in screen_text(pilot)
+        assert sum(row.count("◇") for row in plot_rows(pilot)) == 2, "its evaluations within the run's epochs"
+        # The run fills the axis, however long the reference is.
+        assert max(ticks(pilot)) == 2.0
+        await pilot.press("home", "right")
+        assert values(pilot).endswith("· loss 6.99 (train) · the paper 5.99 (train)")
+
+
+async def test_a_reference_is_drawn_where_the_run_has_nothing_yet() -> None:
+    async with opened(curves_of([sample(0, 0, loss=math.nan)]), reference=trained()) as pilot:
+        assert "✗" in screen_text(pilot)
+        assert "loss · train NaN" in screen_text(pilot)
+
+
+async def test_the_target_is_a_line_with_its_label_on_top1_alone() -> None:
+    async with opened(trained(), target_top1=71.88) as pilot:
+        assert "target" not in screen_text(pilot)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: "╌╌╌ target 71.88" in screen_text(pilot))
+        rows = plot_rows(pilot)
+        line = next(y for y, row in enumerate(rows) if row.count("╌") > 60)
+        assert any("target 71.88" in row for row in rows[max(0, line - 2) : line + 3])
+
+
+async def test_what_rules_found_is_marked_where_it_began() -> None:
+    found = [broken_rule("loss-rising", 1.0, 16), broken_rule("below-target", None, None), broken_rule("lr-off", 2.0, 0)]
+    async with opened(trained(), violations=found) as pilot:
+        text = "\n".join(plot_rows(pilot))
+        assert text.count("▲") == 2
+        assert "loss-rising" in text
+        assert "lr-off" in text
+        assert "below-target" not in text
+        width = len(plot_rows(pilot)[0])
+        assert sorted(row.index("▲") for row in plot_rows(pilot) if "▲" in row) == pytest.approx([width / 2, width * 2 / 3], abs=1)
+
+
+async def test_what_is_not_finite_is_marked_at_the_edge() -> None:
+    curves = trained(1)
+    for step in range(32):
+        curves.add(sample(1, step, loss=math.nan if step == 16 else 6.0))
+    async with opened(curves) as pilot:
+        rows = plot_rows(pilot)
+        assert "✗" in rows[0]
+        assert rows[0].index("✗") == pytest.approx(len(rows[0]) * 48 / 63, abs=2)
+        assert "NaN or infinite" in "\n".join(rows)
+        assert "✗ NaN or infinite" in screen_text(pilot)
+        pane(pilot).cursor = 1.5
+        await pilot.press("left", "right")
+        assert "loss NaN or infinite (train)" in values(pilot)
+
+
+async def test_it_says_honestly_that_there_is_nothing_and_draws_what_comes() -> None:
+    curves = Curves()
+    async with opened(curves) as pilot:
+        assert "no metric yet: " in screen_text(pilot)
+        assert "┃" not in screen_text(pilot)
+        await pilot.press("left", "x", "a", "s", "y", "Y", "right_square_bracket")
+        curves.add(sample(0, 0, loss=7.0))
+        pane(pilot).show(curves)
+        await until(pilot, lambda: "┃" in screen_text(pilot) and "loss · train 7" in screen_text(pilot))
+        assert "no metric yet" not in screen_text(pilot)
+        assert len(plot_rows(pilot)[0]) > 80
+
+
+# -- while a job runs ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_growing_curve_is_drawn_as_it_grows_and_what_did_not_change_is_not_drawn_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(curves_module, "SHARE", 1.0)
+    curves = trained(1)
+    async with opened(curves) as pilot:
+        times = 0
+        render = CurvePlot._render_plot
+
+        def counting(plot: CurvePlot) -> None:
+            nonlocal times
+            times += 1
+            render(plot)
+
+        monkeypatch.setattr(CurvePlot, "_render_plot", counting)
+        for _ in range(5):
+            pane(pilot).show(curves)
+            await pilot.pause()
+        assert times == 0
+        curves.add(sample(1, 0, loss=2.5))
+        pane(pilot).show(curves)
+        await until(pilot, lambda: times > 0)
+        assert "train 2.5" in screen_text(pilot)
+
+
+async def test_reading_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, reads = 100.0, []
+    monkeypatch.setattr(curves_module, "monotonic", lambda: now)
+    read = curves_module.lines_of
+
+    def slow(*arguments: Any) -> Any:
+        nonlocal now
+        reads.append(now)
+        now += 0.01
+        return read(*arguments)
+
+    async with opened(trained(1)) as pilot:
+        monkeypatch.setattr(curves_module, "lines_of", slow)
+        pane(pilot)._next = 0.0
+        for _ in range(20):
+            pane(pilot).show(trained(2))
+            now += 0.01
+        assert [round(at - 100, 2) for at in reads] == [0.0, 0.1, 0.2]
+        # The last of them is drawn when its time has come, though nobody asks again.
+        await until(pilot, lambda: "eval 5.9" in screen_text(pilot))
+
+
+# -- the cursor ---------------------------------------------------------------------------------------------------------
+
+
+async def test_the_cursor_goes_over_the_points_and_says_what_is_there() -> None:
+    async with opened(trained(), reference=trained(lower=0.5)) as pilot:
+        assert "a cursor" in values(pilot)
+        await pilot.press("right")
+        assert values(pilot) == "epoch 0 · step 0 · loss 7 (train) · reference 6.5 (train)"
+        await pilot.press("l", "right", "h")
+        assert values(pilot).startswith("epoch 0.031 · step 1 · loss 6.99 (train)")
+        await pilot.press("L", "shift+right", "H", *["l"] * 21)
+        assert values(pilot).startswith("epoch 1 · step 32 · loss 6.68 (train) · 6 (eval)")
+        await pilot.press("l", *["right"] * 7)
+        assert values(pilot).startswith("epoch 1.25 · step 40 · loss 6.6 (train) · 6 (eval, epoch 1) · reference 6.1 (train)")
+        assert len({row.index("│") for row in plot_rows(pilot) if "│" in row}) == 1
+        assert "●" in "\n".join(plot_rows(pilot))
+        await pilot.press("end")
+        assert values(pilot).startswith("epoch 3 · step 96")
+        await pilot.press("home", "left")
+        assert values(pilot).startswith("epoch 0 ")
+
+
+async def test_the_first_step_to_the_left_begins_at_the_end() -> None:
+    async with opened(trained()) as pilot:
+        await pilot.press("left")
+        assert values(pilot).startswith("epoch 3 · step 96")
+
+
+async def test_escape_takes_the_cursor_away_and_then_is_the_screens() -> None:
+    async with opened(trained()) as pilot:
+        await pilot.press("left", "escape")
+        assert "a cursor" in values(pilot)
+        assert "│" not in "".join(plot_rows(pilot))
+        assert pilot.app.away == 0
+        await pilot.press("escape")
+        assert pilot.app.away == 1
+
+
+async def test_the_mouse_puts_the_cursor_and_focuses_the_pane() -> None:
+    async with opened(trained()) as pilot:
+        pilot.app.set_focus(None)
+        width = pane(pilot).plot.columns
+        await pilot.click(CurvePlot, offset=(MARGIN + 1 + width // 2, 5))
+        await until(pilot, lambda: pane(pilot).cursor is not None)
+        assert pane(pilot)._at() == pytest.approx(1.5, abs=0.05)
+        assert column_of(pilot, "│") == pytest.approx(width // 2, abs=1)
+        assert pane(pilot).has_focus
+        await pilot.mouse_down(CurvePlot, offset=(MARGIN + 10, 5))
+        await pilot.hover(CurvePlot, offset=(MARGIN + 1, 5))
+        assert pane(pilot)._at() == pytest.approx(0.3, abs=0.05), "only a press or a drag moves it"
+
+
+async def test_the_cursor_stays_at_its_point_when_the_axis_or_the_metric_changes() -> None:
+    async with opened(trained()) as pilot:
+        await pilot.press("right", *["l"] * 40, "x")
+        assert values(pilot).startswith("epoch 1.25 · step 40 ")
+        await pilot.press("right_square_bracket")
+        assert values(pilot).startswith("epoch 1.25 · step 40 · top1 11 % (train)")
+        await pilot.press("x")
+        assert values(pilot).startswith("epoch 1.25 · step 40 ")
+
+
+async def test_the_plots_own_keys_and_wheel_do_nothing() -> None:
+    async with opened(trained()) as pilot:
+        before = screen_text(pilot)
+        await pilot.press("plus", "minus", "up", "down", "r")
+        plot = pane(pilot).plot
+        assert not plot.can_focus
+        assert list(plot._bindings) == []
+        assert screen_text(pilot) == before
+
+
+def test_every_action_is_carried_out_and_no_key_means_two_things() -> None:
+    assert all(callable(getattr(CurvesPane, f"action_{action.name}")) for action in CURVE_ACTIONS)
+    bound = {(one.key, one.action) for one in CurvesPane.BINDINGS if isinstance(one, Binding)}
+    assert bound == {(key, action.name) for action in CURVE_ACTIONS for key in action.keys}
+    keys = [key for action in CURVE_ACTIONS for key in action.keys]
+    assert len(keys) == len(set(keys))
+    assert not {"q", "question_mark", "ctrl+p", "ctrl+t", "tab", "slash", "j", "k", "g", "G", "n", "N", "e", "r", "w"} & set(keys)
+
+
+# -- copying ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_values_and_the_points_are_copied() -> None:
+    async with opened(trained()) as pilot:
+        await pilot.press("y")
+        assert pilot.app.clipboard == "loss · train 6.05 · eval 5.8"
+        await pilot.press("right", "y")
+        assert pilot.app.clipboard == "epoch 0 · step 0 · loss 7 (train)"
+        await pilot.press("Y")
+        lines = pilot.app.clipboard.splitlines()
+        assert lines[:2] == ["epoch,step,train_loss,eval_loss", "0,0,7.0,"]
+        assert "0,,,6.0" in lines
+        assert told(pilot)[-1] == f"copied loss as CSV, {len(lines) - 1} rows"
+
+
+def test_a_copied_csv_can_be_read_as_a_reference() -> None:
+    curves = trained()
+    again = curves_of(read_table(csv_text(curves, "loss", False).splitlines()))
+    for phase, whole in (("train", False), ("eval", True)):
+        old, new = (one.curve(phase, "loss", whole, axis="epoch") for one in (curves, again))
+        assert new.ys == old.ys
+        assert new.xs == pytest.approx(old.xs)
+
+
+def test_a_csv_of_ranks_has_a_column_for_each_and_no_length_without_end() -> None:
+    text = csv_text(trained(ranks=2), "loss", True)
+    assert text.splitlines()[:2] == ["epoch,step,train_loss_rank0,train_loss_rank1,eval_loss", "0,0,7.0,7.5,"]
+    long = curves_of(sample(0, step, total=100_000, loss=math.sin(step)) for step in range(20_000))
+    assert len(csv_text(long, "loss", False).splitlines()) <= 2001
+
+
+# -- small, hostile, absurd ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(40, 8), (80, 24), (60, 12), (30, 7), (12, 5), (200, 60)])
+async def test_any_size_shows_what_there_is_room_for(size: tuple[int, int]) -> None:
+    found = [broken_rule("loss-rising", 1.0, 16)]
+    async with opened(trained(ranks=2), size=(100, 30), reference=trained(), violations=found) as pilot:
+        await pilot.resize_terminal(*size)
+        await pilot.pause()
+        await pilot.press("left", "a", "x")
+        await pilot.pause()
+        lines = screen_text(pilot).splitlines()
+        assert all(len(line) <= size[0] for line in lines)
+        if size[0] >= 30:
+            assert any("⠀" < cell <= "⣿" for cell in "".join(plot_rows(pilot)))
+            assert "loss · train" in lines[0]
+        if size == (40, 8):
+            assert "steps" not in lines[-1], "the values at the cursor take that place"
+            assert "epoch 3 · step 96" in lines[-1]
+            assert len(plot_rows(pilot)) == 3
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: len(plot_rows(pilot)[0]) > 85)
+
+
+HOSTILE = "\x1b[2Jevil[bold red]\u202e\x9bname"
+
+
+async def test_names_from_a_log_are_neither_obeyed_nor_taken_for_markup() -> None:
+    curves = curves_of([sample(0, step, **{HOSTILE: float(step)}) for step in range(5)])
+    found = [broken_rule(HOSTILE + "漢", 0.0, 2)]
+    async with opened(curves, reference=curves, reference_name=HOSTILE, violations=found) as pilot:
+        text = screen_text(pilot)
+        assert not set("\x1b\x9b\u202e") & set(text)
+        assert "[bold red]" in text
+        await pilot.press("left", "a", "Y")
+        assert not set("\x1b\x9b\u202e") & set(screen_text(pilot) + pilot.app.clipboard)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [0.0, 0.0],
+        [1e99, -1e99],
+        [1e-300, 2e-300],
+        [math.inf, -math.inf, math.nan],
+        [5.0],
+        [1.0, 1.0 + 1e-15],
+        [-3.0, -1.0],
+        [1e16, 1e16 + 2],
+        [1e300, 1.0],
+    ],
+)
+async def test_absurd_numbers_are_drawn_or_marked(numbers: list[float]) -> None:
+    async with opened(curves_of(sample(0, step, loss=number) for step, number in enumerate(numbers))) as pilot:
+        for key in ("s", "x", "left", "s", "x", "home"):
+            await pilot.press(key)
+            await pilot.pause()
+        assert "loss" in values(pilot)
+        assert any(cell not in "│ " for cell in "".join(plot_rows(pilot)))
+
+
+# -- the parts ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_evaluations_own_steps_lie_in_its_epoch() -> None:
+    curves = trained(2)
+    for step in (0, 5):
+        curves.add(sample(1, step, phase="eval", total=10, top5=50.0))
+    scale = scale_of(curves, "top5")
+    (line,) = lines_of(curves, "top5", "step", False, scale)
+    assert line.xs == pytest.approx((32.0, 48.0))
+
+
+def test_results_without_a_rank_lie_at_the_end_of_their_epoch_on_an_axis_of_steps() -> None:
+    curves = trained(2, ranks=2)
+    lines = lines_of(curves, "loss", "step", False, scale_of(curves, "loss"))
+    assert lines[-1].xs == pytest.approx((32.0, 64.0))
+
+
+def test_the_mean_of_an_epoch_and_its_steps_are_two_lines_of_one_phase() -> None:
+    curves = trained(1)
+    curves.add(sample(0, None, loss=6.8))
+    kinds = [(line.phase, line.whole) for line in lines_of(curves, "loss", "epoch", False)]
+    assert kinds == [("train", False), ("train", True), ("eval", True)]
+
+
+def test_metrics_stand_in_the_order_of_their_weight() -> None:
+    curves = curves_of([sample(0, 0, batch_cost=1.0, ips=1.0, CELoss=1.0, top10=1.0, lr=1.0, top5=1.0, loss=1.0)])
+    assert metrics_of(curves) == ("loss", "top5", "top10", "lr", "ips", "batch_cost", "CELoss")
+
+
+@given(st.integers(1, 500), st.integers(0, 20), st.integers(2, 60))
+def test_the_scale_is_what_the_log_says(steps: int, first: int, count: int) -> None:
+    samples = (sample(first + number // steps, number % steps, total=steps, loss=1.0) for number in range(count))
+    scale = scale_of(curves_of(samples), "loss")
+    assert scale is not None
+    assert (scale.steps, scale.origin) == (pytest.approx(steps), pytest.approx(first if first == 0 else 0, abs=1e-6))
+
+
+def test_marks_lie_on_steps_of_their_epoch_and_on_steps_counted_through() -> None:
+    scale = Scale(100.0, 0.0)
+    found = [broken_rule("a", 2.0, 50), broken_rule("b", 2.0, 250), broken_rule("c", 1.0, None, "eval"), broken_rule("d", None, 30)]
+    assert [(mark.rule, mark.x) for mark in marks_of(found, "epoch", scale)] == [("d", 0.3), ("c", 2.0), ("a", 2.5), ("b", 2.5)]
+    assert [(mark.rule, mark.x) for mark in marks_of(found, "step", scale)] == [("d", 30), ("c", 200), ("a", 250), ("b", 250)]
+
+
+points = st.lists(
+    st.tuples(st.integers(-5000, 5000).map(float), st.floats(-1e6, 1e6)), min_size=1, max_size=30, unique_by=lambda point: point[0]
+)
+
+
+@given(points, st.floats(0, 1))
+def test_between_two_points_a_line_stays_between_them(points: list[tuple[float, float]], share: float) -> None:
+    xs, ys = zip(*sorted(points), strict=True)
+    line = Line("train", False, None, xs, ys)
+    x = xs[0] + share * (xs[-1] - xs[0])
+    value = value_at(line, min(max(x, xs[0]), xs[-1]))
+    assert value is not None
+    assert min(ys) - 1e-6 <= value <= max(ys) + 1e-6
+    assert value_at(line, xs[-1] + 1 + abs(xs[-1])) is None
+    assert [value_at(line, at) for at in xs] == pytest.approx(list(ys))
+
+
+finite = st.floats(-1e99, 1e99)
+
+
+@given(finite, finite, st.integers(2, 20), st.booleans())
+def test_ticks_are_few_within_the_axis_and_their_labels_short(one: float, other: float, most: int, log: bool) -> None:
+    low, high = sorted((one, other))
+    if log:
+        low, high = (math.copysign(math.log10(1 + abs(value)), value) for value in (low, high))
+    if high - low < 1e-6 * max(abs(low), abs(high)) or high - low < 1e-100:
+        return
+    ticks, labels = Ticks(most, log).get_ticks_and_labels(low, high)
+    assert len(ticks) <= most + 1
+    assert all(low - 1e-6 * (high - low) <= tick <= high + 1e-6 * (high - low) for tick in ticks)
+    assert all(0 < len(label) <= WIDEST for label in labels)
+    largest = max(abs(low), abs(high))
+    usual = low > -4 and high < 5 if log else 1e-3 < largest < 1e4
+    if usual and high - low > 0.02 * (1.0 if log else largest):
+        assert len(set(labels)) == len(labels)
+
+
+def test_latest_values_are_of_all_ranks() -> None:
+    assert latest_text(trained(ranks=2), "loss") == "train 6.3 · eval 5.8"
+
+
+def test_the_readout_names_a_place_alone_where_nothing_is_known() -> None:
+    assert readout("loss", 0.5, (), (), "epoch", None) == "epoch 0.5 · no loss here"
+
+
+# -- the look -----------------------------------------------------------------------------------------------------------
+
+
+def wavy(ranks: int = 1, lower: float = 0.0) -> Curves:
+    curves = Curves()
+    for epoch in range(6):
+        for step in range(0, 100, 2):
+            at = epoch * 100 + step
+            loss = 1.5 - lower + 5.4 * math.exp(-at / 200) + 0.2 * math.sin(at * 1.7)
+            values = {
+                "loss": math.nan if 330 <= at < 340 else loss,
+                "lr": 0.1,
+                "top1": 70 * (1 - math.exp(-at / 200)),
+                "ips": 812.0,
+            }
+            for rank in range(ranks):
+                curves.add(sample(epoch, step, rank if ranks > 1 else None, total=100, **values))
+        curves.add(
+            sample(epoch, None, phase="eval", total=None, loss=2.0 - lower + 4 * math.exp(-(epoch + 1) / 2), top1=12.0 * epoch)
+        )
+    return curves
+
+
+def test_the_look_in_the_dark(snap_compare: SnapCompare) -> None:
+    found = [broken_rule("loss-not-finite", 3.0, 30), broken_rule("lr-off", 4.0, 40)]
+    app = CurvesApp(wavy(), reference=wavy(lower=0.6), reference_name="torch's own", violations=found)
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: drawn(pilot))
+        await pilot.press("end", *["H"] * 9)
+
+    assert snap_compare(app, terminal_size=(100, 30), run_before=before)
+
+
+def test_the_look_in_a_narrow_place(snap_compare: SnapCompare) -> None:
+    async def before(pilot: Pilot[Any]) -> None:
+        await until(pilot, lambda: drawn(pilot))
+        await pilot.press("right_square_bracket")
+
+    assert snap_compare(CurvesApp(wavy(), light=True, target_top1=71.88), terminal_size=(40, 10), run_before=before)
