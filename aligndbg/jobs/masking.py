@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -85,13 +87,21 @@ def mask_text(text: str) -> str:
     return _NAMED.sub(_named, text)
 
 
+_BACKUP = re.compile(r"backup_env\.-?\d+\.json")
+_LONG = frozenset(("TRAINER_IP_PORT_LIST", "PADDLE_TRAINER_ENDPOINTS"))
+"""LIMIT_LEN_ENVS of Paddle's utils/process_context.py: all that `getenv_or_backup` is asked for, and could not find elsewhere."""
+
+WRITING_SECONDS = 1.0
+"""How long a file may be no JSON because it is not whole yet."""
+
+
 def is_environment_dump(path: Path) -> bool:
     """A file in which Paddle's launcher keeps the whole environment: `envlog.N`, `backup_env.N.json`, `JOB.POD.log`.
 
     By name, and for the last, whose name is random, by its first line (paddle.distributed.launch, controllers/controller.py and
     utils/process_context.py).
     """
-    if re.fullmatch(r"envlog\.(init\.)?-?\d+|backup_env\.-?\d+\.json", path.name):
+    if re.fullmatch(r"envlog\.(init\.)?-?\d+", path.name) or _BACKUP.fullmatch(path.name):
         return True
     if not re.fullmatch(r"[^.].*\.[a-z]{6}\.log", path.name):
         return False
@@ -102,16 +112,39 @@ def is_environment_dump(path: Path) -> bool:
         return False
 
 
-def remove_dumps(log: Path) -> list[str]:
-    """Delete the launcher's environment dumps from a job's log folder; the names of what went."""
+def remove_dumps(log: Path, running: bool = False) -> list[str]:
+    """Delete the launcher's environment dumps from a job's log folder; the names of what went.
+
+    While the job is `running` a rank still reads its `backup_env.N.json`: what it looks for there stays, and nothing else does.
+    """
     gone: list[str] = []
     # The user may have deleted the folder; the job goes on.
     for path in log.iterdir() if log.is_dir() else ():
-        if is_environment_dump(path):
-            # A listing and the supervisor may both be at it.
-            path.unlink(missing_ok=True)
-            gone.append(path.name)
+        if not is_environment_dump(path) or (running and _BACKUP.fullmatch(path.name) and _without_secrets(path)):
+            continue
+        # A listing and the supervisor may both be at it.
+        path.unlink(missing_ok=True)
+        gone.append(path.name)
     return gone
+
+
+def _without_secrets(path: Path) -> bool:
+    """Leave in a rank's backup the variables that may be too long for its environment; whether the file may stay as it is now."""
+    try:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            return False
+        kept = {name: value for name, value in content.items() if name in _LONG}
+        if kept != content:
+            beside = path.with_name(f".{path.name}.new")
+            beside.write_text(json.dumps(kept), "utf-8")
+            beside.replace(path)
+    except ValueError:
+        # The launcher may be writing it.
+        return time.time() - path.stat().st_mtime < WRITING_SECONDS
+    except FileNotFoundError:
+        return True
+    return True
 
 
 def _bearer(found: re.Match[str]) -> str:

@@ -92,7 +92,7 @@ def supervise(
     told_to_end = False
     while process not in reaper.codes:
         reaper.wait(WAKE_SECONDS)
-        remove_dumps(log)
+        remove_dumps(log, running=True)
         if reaper.told and not told_to_end:
             told_to_end = True
             stop_all(living, GRACE_SECONDS, reaper.reap)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from pathlib import Path
 
@@ -147,6 +149,19 @@ def test_dumps_are_told_by_name_or_first_line(tmp_path: Path) -> None:
     assert len(remove_dumps(tmp_path)) == 4
     assert {path.name for path in tmp_path.iterdir()} == kept
     assert remove_dumps(tmp_path) == []
+
+
+def test_a_running_rank_finds_in_its_backup_what_it_looks_for(tmp_path: Path) -> None:
+    backup, half, other = (tmp_path / f"backup_env.{rank}.json" for rank in range(3))
+    backup.write_text(json.dumps({"MY_TOKEN": "swordfish", "PADDLE_TRAINER_ENDPOINTS": "a:1,b:2", "HOME": "/root"}))
+    half.write_text('{"MY_TOKEN": "swor')
+    other.write_text("[1]")
+    assert remove_dumps(tmp_path, running=True) == [other.name]
+    assert json.loads(backup.read_text()) == {"PADDLE_TRAINER_ENDPOINTS": "a:1,b:2"} and half.exists()
+    before = backup.stat().st_mtime_ns
+    os.utime(half, (0, 0))
+    assert remove_dumps(tmp_path, running=True) == [half.name] and backup.stat().st_mtime_ns == before
+    assert remove_dumps(tmp_path) == [backup.name]
 
 
 @pytest.mark.parametrize(
