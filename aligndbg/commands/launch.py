@@ -24,6 +24,8 @@ OPTIONS = {
     "config": "-c",
     "overrides": "-o",
     "ranks": "--nproc",
+    "gpus": "--devices",
+    "nodes": "--nnodes",
     "template": "launch",
     "list": "--list",
     "data": "--data",
@@ -85,7 +87,7 @@ def ranks_of(options: Namespace) -> Ranks:
         devices = gpu_numbers(options.gpus) if options.gpus else ()
         return Ranks(options.nproc, "gpu" if gpu else "cpu", devices, options.master, options.nodes)
     except UsageError as error:
-        raise UsageError(f"--gpus: {error.message}", error.hint) from None
+        raise UsageError(f"--devices: {error.message}", error.hint) from None
 
 
 def _go(plan: LaunchPlan, options: Namespace) -> int:

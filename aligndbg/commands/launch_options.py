@@ -16,9 +16,11 @@ def add_launch_options(parser: ArgumentParser) -> None:
     """How many ranks, where, and what is done about problems."""
     parser.add_argument("--nproc", type=int, default=1, metavar="N", help="how many processes (default: 1)")
     parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="what it runs on")
-    parser.add_argument("--gpus", default="", metavar="0,1", help="which GPUs, one for each process; default: the first ones")
+    parser.add_argument(
+        "--devices", dest="gpus", default="", metavar="0,1", help="which GPUs, one for each process; default: the first ones"
+    )
     parser.add_argument("--master", default="", metavar="HOST:PORT", help="where several machines meet")
-    parser.add_argument("--nodes", default="", metavar="N", help="how many machines; start it on each of them")
+    parser.add_argument("--nnodes", dest="nodes", default="", metavar="N", help="how many machines; start it on each of them")
     parser.add_argument("-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="in place of the config's")
     parser.add_argument("--output", default="", metavar="DIR", help="where it writes its checkpoints")
     parser.add_argument("--title", default="", metavar="WORDS")

@@ -79,6 +79,20 @@ def launch_environment(ranks: Ranks) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": ""} if ranks.device == "cpu" else {}
 
 
+def paddle_environment(ranks: Ranks) -> dict[str, str]:
+    """The same for a command of `paddle_launch`.
+
+    Paddle's launcher wants a device for each rank wherever CUDA_VISIBLE_DEVICES is set, be it to nothing (IndexError in 3.3),
+    and a user's shell may have set it. The program itself stays on the CPU, where it is told so.
+    """
+    if not ranks.several:
+        return visible_gpus(ranks)
+    if ranks.device == "gpu":
+        # `--devices` says it; numbers here would be counted among those.
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(ranks.number))), "PADDLE_DISTRI_BACKEND": "gloo"}
+
+
 def visible_gpus(ranks: Ranks) -> dict[str, str]:
     """The same where no launcher is told which GPUs to use: the run sees those that are named, or all."""
     named = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, ranks.devices))} if ranks.devices else {}

@@ -18,6 +18,7 @@ from aligndbg.pairs.schema import PairSpec
 Kind = Literal["train", "evaluate", "paddleclas-train", "paddleclas-eval", "torchrun", "template", "command"]
 
 MOST_RANKS = 1024
+YES, NO = "yes", "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Wrong:
 
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
-    "train": ("config", "ranks", "device", "gpus", "master", "nodes", "output", "title"),
-    "evaluate": ("list", "data", "ranks", "device", "gpus", "title"),
+    "train": ("config", "overrides", "ranks", "device", "gpus", "master", "nodes", "output", "resume", "title"),
+    "evaluate": ("list", "data", "ranks", "device", "gpus", "resume", "title"),
     "paddleclas-train": ("checkout", "config", "overrides", "ranks", "device", "gpus", "master", "nodes", "output", "title"),
     "paddleclas-eval": ("checkout", "config", "overrides", "ranks", "device", "gpus", "master", "nodes", "title"),
     "torchrun": ("argv", "folder", "ranks", "device", "gpus", "master", "nodes", "log_format", "title"),
@@ -100,7 +101,7 @@ def offers(pair: PairSpec | None) -> tuple[Offer, ...]:
 
 def defaults(offer: Offer, pair: PairSpec | None) -> dict[str, str]:
     """What a form begins with: what the pair's file says, what this machine has, and a checkout that lies near."""
-    found = {"ranks": "1", "device": "gpu" if GPU_DEVICE.exists() else "cpu"}
+    found = {"ranks": "1", "device": "gpu" if GPU_DEVICE.exists() else "cpu", "resume": NO}
     if "checkout" in FIELDS[offer.kind]:
         found["checkout"] = nearest_checkout()
     elif pair is not None:
@@ -144,6 +145,7 @@ def read_form(offer: Offer, values: Mapping[str, str], pair: PairSpec | None) ->
         pair,
         template=offer.template,
         ranks=ranks,
+        resume=asked.get("resume") == YES,
         **words,
         **{name: asked.get(name, "") for name in TEXTS},  # type: ignore[arg-type]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from aligndbg.jobs.launcher import check_command, start
 from aligndbg.jobs.masking import mask_argv, mask_env
 from aligndbg.jobs.paddleclas import Problem
 from aligndbg.jobs.spec import JobSpec, new_id
-from aligndbg.jobs.templates import launch_environment, torch_run, visible_gpus
+from aligndbg.jobs.templates import paddle_environment, torch_run, visible_gpus
 from aligndbg.pairs.decode import read_document
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
@@ -115,7 +114,6 @@ def check_logs(pair: PairSpec) -> None:
 
 
 def _train(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) -> LaunchPlan:
-    plan = LaunchPlan(request)
     recipe = Path(request.config).expanduser().absolute()
     if request.pair is None:
         wrong.append(Wrong("pair", "a training by a recipe needs a pair"))
@@ -124,16 +122,27 @@ def _train(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) -> La
     elif not recipe.is_file():
         wrong.append(Wrong("config", f"{request.config} does not exist"))
     if request.pair is None or any(one.field == "config" for one in wrong):
-        return plan
+        return LaunchPlan(request)
     # Reading recipes brings in what only trainings need.
-    training = importlib.import_module("aligndbg.workflows.training")
+    from aligndbg.workflows.training import training_spec
+
     output = Path(request.output).expanduser().absolute() if request.output else None
     try:
-        spec = training.training_spec(request.pair, recipe, request.ranks, output=output, resume=request.resume, settings=settings)
+        spec = training_spec(
+            request.pair,
+            recipe,
+            request.ranks,
+            output=output,
+            resume=request.resume,
+            settings=settings,
+            overrides=request.overrides,
+        )
     except UsageError as error:
-        wrong.append(Wrong("config", error.message, error.hint))
-        return plan
-    return replace(plan, spec=spec)
+        field = next((name for name in ("overrides", "resume") if getattr(request, name)), "config")
+        mark = {"overrides": "-o ", "resume": "there is no checkpoint"}.get(field, "")
+        wrong.append(Wrong(field if error.message.startswith(mark) else "config", error.message, error.hint))
+        return LaunchPlan(request)
+    return LaunchPlan(request, spec)
 
 
 def _evaluate(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) -> LaunchPlan:
@@ -141,9 +150,9 @@ def _evaluate(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) ->
     if pair is None:
         wrong.append(Wrong("pair", "an evaluation needs a pair"))
         return LaunchPlan(request)
-    if not request.data:
-        wrong.append(Wrong("data", "no folder of pictures is named", "for example ILSVRC2012_val"))
-    elif not Path(request.data).expanduser().exists():
+    if not request.data and not request.list:
+        wrong.append(Wrong("data", "neither pictures nor a list of them is named", "for example ILSVRC2012_val"))
+    elif request.data and not Path(request.data).expanduser().exists():
         wrong.append(Wrong("data", f"{request.data} does not exist"))
     if request.list and not Path(request.list).expanduser().is_file():
         wrong.append(Wrong("list", f"{request.list} does not exist"))
@@ -168,9 +177,8 @@ def _paddleclas(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) 
     command = tool_command(request, python, wrong)
     if command is None:
         return LaunchPlan(request)
-    env = launch_environment(request.ranks) if request.ranks.several else visible_gpus(request.ranks)
     title = f"{request.kind}: {Path(request.config).stem}"
-    spec = _spec(request, command.argv, command.checkout, env, request.kind, title)
+    spec = _spec(request, command.argv, command.checkout, paddle_environment(request.ranks), request.kind, title)
     return LaunchPlan(request, spec, problems=command.problems, expectation=command.expectation)
 
 
@@ -194,8 +202,9 @@ def _template(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) ->
     argv = template_argv(request, pair, _python(pair, "paddle", settings), wrong)
     if argv is None:
         return LaunchPlan(request)
-    told = any("{gpus}" in word for word in pair.launch[request.template])
-    env = launch_environment(request.ranks) if told else visible_gpus(request.ranks)
+    words = pair.launch[request.template]
+    told = "paddle.distributed.launch" in words or any("{gpus}" in word for word in words)
+    env = paddle_environment(replace(request.ranks, nodes=request.ranks.nodes or "1")) if told else visible_gpus(request.ranks)
     spec = _spec(request, argv, pair.root.absolute(), env, request.template, f"{request.template} {pair.name}")
     expectation = Expectation(target_top1=pair.train.target_top1, margin=pair.train.margin)
     known = request.template == "train" and pair.train.target_top1 is not None

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aligndbg.errors import UsageError
-from aligndbg.jobs.templates import Ranks, filled, launch_environment, paddle_launch, paddleclas_tool, torch_run, visible_gpus
+from aligndbg.jobs.templates import (
+    Ranks,
+    filled,
+    launch_environment,
+    paddle_environment,
+    paddle_launch,
+    paddleclas_tool,
+    torch_run,
+    visible_gpus,
+)
 
 LOG = Path("log")
 SCRIPT = ("tools/train.py", "-c", "a.yaml")
@@ -30,7 +39,10 @@ def test_ranks_on_the_cpu_are_counted_and_on_gpus_named() -> None:
     assert paddle_launch("python", Ranks(3, "gpu"), LOG, SCRIPT)[4:6] == ("--devices", "0,1,2")
     assert launch_environment(Ranks(2)) == {"CUDA_VISIBLE_DEVICES": ""} and launch_environment(Ranks(2, "gpu")) == {}
     assert visible_gpus(Ranks(2, "gpu", (1, 3))) == {"CUDA_VISIBLE_DEVICES": "1,3"} and visible_gpus(Ranks(2, "gpu")) == {}
-    assert visible_gpus(Ranks(2)) == {"CUDA_VISIBLE_DEVICES": ""}
+    assert visible_gpus(Ranks(2)) == {"CUDA_VISIBLE_DEVICES": ""} == paddle_environment(Ranks())
+    assert paddle_environment(Ranks(2)) == {"CUDA_VISIBLE_DEVICES": "0,1", "PADDLE_DISTRI_BACKEND": "gloo"}
+    assert paddle_environment(Ranks(2, "gpu", (1, 3))) == {}
+    assert paddle_environment(Ranks(1, "gpu", (3,))) == {"CUDA_VISIBLE_DEVICES": "3"}
 
 
 def test_several_machines_take_the_launchers_own_options() -> None:
