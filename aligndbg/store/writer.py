@@ -162,7 +162,7 @@ class SessionWriter:
         report = msgspec.json.decode(report_json, type=_ReportHead)
         with self._writing():
             write_atomically(self.path / REPORT, report_json)
-        self._end(Outcome("finished", _now(), report.verdict, report.headline, report.exit_code))
+        self._end(Outcome("finished", _now(), report.verdict or "", report.headline, report.exit_code))
 
     def fail(self, error: AligndbgError) -> None:
         last_words = error.last_words if isinstance(error, ChildDied) else ""
@@ -202,7 +202,7 @@ class SessionWriter:
 class _ReportHead(msgspec.Struct):
     """The part of a report that the list of sessions shows."""
 
-    verdict: str
+    verdict: str | None
     headline: str
     exit_code: int
 

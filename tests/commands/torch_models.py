@@ -36,6 +36,14 @@ class Slow(Plain):
         return self.fc(torch.flatten(x, 1))
 
 
+class Unhurried(Plain):
+    """Slow enough to be stopped between two batches."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.15)
+        return super().forward(x)
+
+
 class Fails(Plain):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         raise ValueError("the gate is shut\nand stays so")
