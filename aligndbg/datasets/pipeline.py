@@ -55,27 +55,37 @@ class Pipeline:
 
     def apply(self, path: Path, rng: np.random.Generator | None = None) -> NDArray[np.float32]:
         """The picture as contiguous float32 [3, height, width]. InputError where it cannot be read or is too small."""
-        raster: Raster = path
-        for step, raster in self._rasters(path, rng):  # noqa: B007
-            pass
-        return np.ascontiguousarray(raster, dtype=np.float32)
+        return self.tensor(self.decoded(path), path, rng)
 
     def stages(self, path: Path, rng: np.random.Generator | None = None) -> Iterator[tuple[Step, NDArray[Any]]]:
         """Every step and what it made: uint8 [height, width, 3], float32 from Normalise on, [3, height, width] from ToCHW on."""
-        for step, raster in self._rasters(path, rng):
+        first = self.decoded(path)
+        yield self.steps[0], np.asarray(first)
+        for step, raster in self._rest(first, path, rng):
             yield step, np.asarray(raster)
 
-    def _rasters(self, path: Path, rng: np.random.Generator | None) -> Iterator[tuple[Step, Raster]]:
-        raster: Raster = None
+    def decoded(self, path: Path) -> Raster:
+        """What the first step makes of the file."""
+        step = self.steps[0]
+        assert isinstance(step, Decode)
+        try:
+            return decode(path, step)
+        except MemoryError:
+            raise InputError(f"{named(path)}: no memory for a picture of this size") from None
+
+    def tensor(self, raster: Raster, path: Path, rng: np.random.Generator | None = None) -> NDArray[np.float32]:
+        """What the other steps make of the decoded picture; `path` is for messages."""
+        made = [each for _, each in self._rest(raster, path, rng)]
+        return np.ascontiguousarray(made[-1], dtype=np.float32)
+
+    def _rest(self, raster: Raster, path: Path, rng: np.random.Generator | None) -> Iterator[tuple[Step, Raster]]:
         chw = False
-        for step in self.steps:
+        for step in self.steps[1:]:
             try:
-                raster = decode(path, step) if isinstance(step, Decode) else _perform(step, raster, chw, rng)
+                raster = perform(step, raster, chw, rng)
             except MemoryError:
                 raise InputError(f"{named(path)}: no memory for a picture of this size") from None
             except InputError as error:
-                if isinstance(step, Decode):
-                    raise
                 raise InputError(f"{named(path)}: {error.message}", error.hint) from None
             chw = chw or isinstance(step, ToCHW)
             yield step, raster
@@ -117,7 +127,8 @@ def resized_sides(width: int, height: int, step: ResizeShort) -> tuple[int, int]
     return (step.size, other) if width <= height else (other, step.size)
 
 
-def _perform(step: Step, raster: Raster, chw: bool, rng: np.random.Generator | None) -> Raster:
+def perform(step: Step, raster: Raster, chw: bool, rng: np.random.Generator | None = None) -> Raster:
+    """What a step after the first makes of `raster`, which it leaves as it is; `chw`: ToCHW was taken before."""
     match step:
         case ResizeShort():
             return _resized(raster, *resized_sides(*_sides(raster), step), step)
