@@ -138,7 +138,8 @@ def _meaning(code: int, evidence: Evidence) -> tuple[Status, str]:
     if evidence.asked:
         return "killed", f"{evidence.asked} ({name_of(-code)})" if code < 0 else f"{evidence.asked} (exit code {code})"
     if code < 0:
-        return _by_signal(-code, evidence.memory_kills)
+        status, words = _by_signal(-code, evidence.memory_kills)
+        return status, f"its first process {words}"
     failure = failure_in(evidence.logs, anywhere=code != 0)
     if code == 0:
         return ("failed", f"exit code 0, yet the log ends with a failure: {failure}") if failure else ("ended", "exit code 0")
@@ -158,7 +159,7 @@ def _meaning(code: int, evidence: Evidence) -> tuple[Status, str]:
 def _by_signal(number: int, kills: MemoryKills | None) -> tuple[Status, str]:
     name = name_of(number)
     if number in CRASHES:
-        return "failed", f"crashed by {name}"
+        return "failed", f"crashed ({name})"
     if number != signal.SIGKILL:
         return "killed", f"was ended by {name}, which aligndbg did not send"
     if kills is None:

@@ -94,7 +94,7 @@ def test_where_the_exit_code_tells_of_failure_an_earlier_traceback_counts(tmp_pa
 )
 def test_sigkill_is_told_by_the_kernels_count(tmp_path: Path, kills: MemoryKills | None, words: str) -> None:
     end = outcome(-9, Evidence(memory_kills=kills))
-    assert (end.status, end.exit_code, end.signal, end.reason) == ("killed", None, 9, words)
+    assert (end.status, end.exit_code, end.signal, end.reason) == ("killed", None, 9, f"its first process {words}")
     ranks = outcome(241, Evidence([log(tmp_path, LAUNCH_FAILED)], memory_kills=kills))
     assert (ranks.status, ranks.exit_code, ranks.reason) == ("failed", 241, f"rank 1 {words}; exit code 241")
 

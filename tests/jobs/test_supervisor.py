@@ -56,12 +56,12 @@ def test_a_rank_that_fails_under_a_launcher_that_does_not(begin: Starter) -> Non
 def test_a_signal_from_elsewhere(begin: Starter) -> None:
     state = over(begin("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")).state
     assert state and (state.status, state.exit_code, state.signal) == ("killed", None, signal.SIGTERM)
-    assert state.reason == "was ended by SIGTERM, which aligndbg did not send"
+    assert state.reason == "its first process was ended by SIGTERM, which aligndbg did not send"
 
 
 def test_a_crash_is_a_failure(begin: Starter) -> None:
     state = over(begin("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")).state
-    assert state and (state.status, state.signal, state.reason) == ("failed", signal.SIGSEGV, "crashed by SIGSEGV")
+    assert state and (state.status, state.signal, state.reason) == ("failed", signal.SIGSEGV, "its first process crashed (SIGSEGV)")
 
 
 def test_a_launcher_that_is_killed_leaves_no_rank(begin: Starter) -> None:

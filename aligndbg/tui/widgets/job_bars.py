@@ -9,7 +9,7 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from aligndbg.report.jobs import GLYPHS, STYLES, place_text, progress_text, took
+from aligndbg.report.jobs import GLYPHS, STYLES, progress_text, took
 from aligndbg.tui.cells import clean, fit
 from aligndbg.tui.theme import MUTED
 from aligndbg.workflows.following import Update
@@ -95,7 +95,7 @@ class JobProblems(Widget):
         standing = self._update.standing if self._update is not None else ()
         for violation in standing[:MOST_PROBLEMS]:
             mark = f"✗ {violation.rule}"
-            sentence = fit(f"{place_text(violation)}: {clean(violation.sentence)}", max(8, room - cell_len(mark))).rstrip()
+            sentence = fit(f"  {clean(violation.sentence)}", max(8, room - cell_len(mark))).rstrip()
             lines.append(Content.assemble((mark, "bold $text-error"), sentence))
         if len(standing) > MOST_PROBLEMS:
             lines.append(Content.styled(f"and {len(standing) - MOST_PROBLEMS} more: press i", MUTED))
