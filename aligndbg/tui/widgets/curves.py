@@ -24,6 +24,8 @@ from aligndbg.tui.widgets.curve_metrics import MetricRow
 from aligndbg.tui.widgets.curve_plot import CurvePlot, Picture
 from aligndbg.tui.widgets.curve_readout import csv_text, latest_text, readout
 
+CAPACITY = 1024
+"""Buckets of a trace that are enough for any screen: `Curves(CAPACITY)` are read in a quarter of the time."""
 SHARE = 0.1
 """Of the time, that reading the curves of a running job may take."""
 FAR = 10
