@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 from textual.binding import Binding
+from textual.color import Color
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -529,6 +530,44 @@ async def test_absurd_numbers_are_drawn_or_marked(numbers: list[float]) -> None:
             await pilot.pause()
         assert "loss" in values(pilot)
         assert any(cell not in "│ " for cell in "".join(plot_rows(pilot)))
+
+
+async def test_colours_are_those_of_the_theme_now_and_readable_on_its_ground() -> None:
+    def colours(pilot: Pilot[Any]) -> dict[str, tuple[Color, Color]]:
+        """Of the letters, dots and marks in the plot, on what they stand."""
+        strips = pilot.app.screen._compositor.render_strips()
+        segments = [
+            segment for strip in strips[4:-5] for segment in strip if segment.style and segment.text.strip(" │┃┫┣0123456789.")
+        ]
+        found = {}
+        for one in segments:
+            assert one.style is not None
+            assert one.style.color is not None
+            assert one.style.bgcolor is not None
+            found[one.text] = Color.from_rich_color(one.style.color), Color.from_rich_color(one.style.bgcolor)
+        return found
+
+    found = [broken_rule("loss-rising", 1.0, 16)]
+    async with opened(trained(ranks=2), reference=trained(lower=1.0), violations=found) as pilot:
+        for theme in (LIGHT, DARK):
+            pilot.app.theme = theme.name
+            for _ in range(4):
+                await pilot.pause()
+            seen = colours(pilot)
+            assert len({colour for colour, _ in seen.values()}) >= 4
+            assert all(ground == Color.parse(theme.background or "") for _, ground in seen.values())
+            assert all(contrast(colour, ground) > 3 for colour, ground in seen.values()), seen
+
+
+def contrast(one: Color, other: Color) -> float:
+    """WCAG 2's contrast ratio, of which 3 is asked for graphics."""
+
+    def luminance(colour: Color) -> float:
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour.normalized]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 # -- the parts ----------------------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def metrics_of(curves: Curves) -> tuple[str, ...]:
     names = dict.fromkeys(name for _, name, _ in curves.metrics())
     top = sorted((name for name in names if is_accuracy(name) and name not in CANONICAL), key=lambda name: int(name[3:]))
     known = [name for name in (*CANONICAL[:3], *top, *CANONICAL[3:]) if name in names]
-    return (*known, *(name for name in names if name not in known))
+    return tuple(dict.fromkeys((*known, *names)))
 
 
 def scale_of(curves: Curves, metric: str) -> Scale | None:

@@ -13,6 +13,7 @@ from textual import events
 from textual.binding import BindingType
 from textual.message import Message
 from textual.reactive import reactive
+from textual.widget import Widget
 from textual_hires_canvas import Canvas, HiResMode
 from textual_plot import PlotWidget
 
@@ -100,9 +101,10 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
             self._rerender()
 
     def notify_style_update(self) -> None:
-        super().notify_style_update()
+        """The library's own keeps the styles of the theme before. Those of the new one are known once this has returned."""
+        Widget.notify_style_update(self)
         if self.is_mounted:
-            self._redraw()
+            self.call_later(self._redraw)
 
     def on_resize(self) -> None:
         self._redraw()

@@ -58,7 +58,7 @@ def readout(
 
 def _line_text(metric: str, x: float, line: Line, axis: Axis) -> str:
     who = line.phase if line.rank is None else f"rank {line.rank}" if line.phase == "train" else f"eval of rank {line.rank}"
-    who = f"{who}, epochs" if line.whole and line.phase == "train" and line.rank is None else who
+    who = f"{who} of the epoch" if line.whole and line.phase == "train" and line.rank is None else who
     if any(math.isclose(x, at, rel_tol=1e-9) for at in line.broken):
         return f"NaN or infinite ({who})"
     if (value := line.at(x)) is None:
