@@ -88,8 +88,6 @@ def _check_file(path: Path) -> None:
         if path.is_file():
             return
         told = "is not a file, expected a picture" if path.exists() else "does not exist"
-    except ValueError:
-        told = "is no name of a file"
     except OSError as error:
         told = f"cannot be read as a picture: {reason(error)}"
     raise InputError(f"{named(path)} {told}")
