@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from aligndbg.errors import AligndbgError, InputError
+from aligndbg.errors import AligndbgError, InputError, named
 from aligndbg.jobs.folder import LAUNCHER_LOG, log_files
 from aligndbg.jobs.formats.detection import detect, parser_for
 from aligndbg.jobs.formats.parser import LogParser
@@ -31,7 +31,7 @@ def read_reference(path: Path) -> Curves:
     A folder of a launcher's `workerlog.N` counts as one. Files are read line by line and `Curves` are bounded, so that a log may
     have any size. Raises InputError where `path` cannot be read, or holds no metric.
     """
-    shown = repr(str(path))
+    shown = named(path)
     try:
         if path.is_dir():
             curves = _of_folder(path)
@@ -55,7 +55,7 @@ def _of_folder(path: Path) -> Curves:
             spec = read_spec(path)
             parser_for(spec.log_format)
         except AligndbgError as error:
-            raise InputError(f"{str(path)!r} is a job that cannot be read: {error.message}", error.hint) from None
+            raise InputError(f"{named(path)} is a job that cannot be read: {error.message}", error.hint) from None
     logs = log_files(path, spec.rank_logs if spec else None) or [
         log for log in sorted(path.glob("workerlog.*")) if log.is_file() and not is_environment_dump(log)
     ]
@@ -71,7 +71,7 @@ def _of_file(path: Path) -> Curves:
         try:
             return _curves(read_table(_lines(path)))
         except InputError as error:
-            raise InputError(f"{str(path)!r}: {error.message}", error.hint) from None
+            raise InputError(f"{named(path)}: {error.message}", error.hint) from None
     # Most of the lines decide; where the first ones say nothing, the first line that is understood.
     return _curves(_samples(path, detect(islice(_lines(path), LOOKED_AT)) or parser_for(None)))
 

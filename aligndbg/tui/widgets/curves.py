@@ -30,8 +30,9 @@ SHARE = 0.1
 """Of the time, that reading the curves of a running job may take."""
 FAR = 10
 """Points of a long step of the cursor."""
-SHORT, TALL = 12, 18
-"""Lines of the pane below which it is only a plot, and from which it has a legend."""
+TINY, SHORT, TALL = 9, 12, 18
+"""Lines of the pane below which it is only a plot, below which the cursor's values stand in the border, and from which there are a
+legend and two lines of values."""
 NARROW = 60
 """Cells below which there is no legend."""
 
@@ -62,7 +63,7 @@ class CurvesPane(Vertical, can_focus=True):
         & > .nothing { height: 1fr; display: none; color: $text-muted; text-wrap: wrap; padding: 1 2; }
         &.-nothing > * { display: none; }
         &.-nothing > .nothing { display: block; }
-        &.-short > MetricRow, &.-short > .values { display: none; }
+        &.-tiny > MetricRow, &.-short > .values { display: none; }
         &.-plain > .legend { display: none; }
     }
     """
@@ -125,6 +126,7 @@ class CurvesPane(Vertical, can_focus=True):
 
     def on_resize(self) -> None:
         height, width = self.size.height, self.size.width
+        self.set_class(height < TINY - 2, "-tiny")
         self.set_class(height < SHORT - 2, "-short")
         self.set_class(height >= TALL - 2, "-tall")
         self.set_class(height < TALL - 2 or width < NARROW - 2, "-plain")
