@@ -1,7 +1,7 @@
-"""What torchvision makes of pictures. Run in a child: a folder of pictures, then an .npz to write.
+"""What torchvision makes of pictures. Run in a child: a folder with `pictures/` and `classes/`, where `reference.npz` is written.
 
-Keys: `preset|FILE|resize|crop|interpolation`, `box|FILE|interpolation`, `weights|NAME|FILE`, and `presets`, JSON of every preset's
-settings. torchvision comes from whatever is installed; its operators may be missing.
+Keys: `preset|FILE|resize|crop|interpolation`, `box|FILE|interpolation`, `weights|NAME`; as JSON `presets`, every preset's settings,
+and `classes`, ImageFolder's samples. torchvision comes from whatever is installed; its operators may be missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ SIDE = 48
 RUN = ("MobileNet_V2_Weights.IMAGENET1K_V2", "EfficientNet_V2_L_Weights.IMAGENET1K_V1", "VGG16_Weights.IMAGENET1K_FEATURES")
 
 
-def main(folder: Path, target: Path) -> None:
+def main(root: Path) -> None:
+    folder = root / "pictures"
     transforms, models = _module("torchvision.transforms"), _module("torchvision.models")
     made = {}
     weights = {str(each): each for name in models.list_models() for each in models.get_model_weights(name)}
@@ -49,7 +50,10 @@ def main(folder: Path, target: Path) -> None:
     made["presets"] = np.array(
         json.dumps({name: found for name, each in weights.items() if (found := _settings(each.transforms()))})
     )
-    np.savez(target, **made)
+    found = _module("torchvision.datasets.folder")
+    _, numbers = found.find_classes(str(root / "classes"))
+    made["classes"] = np.array(json.dumps(found.make_dataset(str(root / "classes"), numbers, found.IMG_EXTENSIONS)))
+    np.savez(root / "reference.npz", **made)
 
 
 def _settings(preset) -> list | None:
@@ -68,4 +72,4 @@ def _module(name: str):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]))
