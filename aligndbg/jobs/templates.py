@@ -37,7 +37,8 @@ class Ranks:
         if self.number < 1:
             raise UsageError(f"expected 1 rank or more, found {self.number}")
         if self.devices and len(self.devices) != self.number:
-            raise UsageError(f"{self.number} ranks on {len(self.devices)} GPUs", "name one GPU for each rank")
+            ranks, gpus = ("s" if count > 1 else "" for count in (self.number, len(self.devices)))
+            raise UsageError(f"{self.number} rank{ranks} on {len(self.devices)} GPU{gpus}", "name one GPU for each rank")
         if self.devices and self.device == "cpu":
             raise UsageError("GPUs are named for a run on the CPU", "leave them out, or run on gpu")
 

@@ -58,7 +58,7 @@ def test_several_machines_take_the_launchers_own_options() -> None:
     ("make", "words"),
     [
         (lambda: Ranks(0), "expected 1 rank or more, found 0"),
-        (lambda: Ranks(2, "gpu", (0,)), "2 ranks on 1 GPUs"),
+        (lambda: Ranks(2, "gpu", (0,)), "2 ranks on 1 GPU"),
         (lambda: Ranks(1, "cpu", (0,)), "GPUs are named for a run on the CPU"),
         (lambda: paddleclas_tool("eval", "a.yaml", ["epochs"]), "-o epochs: expected KEY=VALUE"),
         (lambda: paddleclas_tool("eval", "a.yaml", ["a=b=c"]), "-o a=b=c: expected KEY=VALUE"),
