@@ -129,15 +129,15 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
         if picture.target is not None and (height := self._height(picture.target)) is not None:
             xs = np.linspace(left, right, max(2, self.columns), endpoint=False)
             self.scatter(xs + room, np.full(len(xs), height), TARGET, self._style("target"))
-        for line in picture.lines:
-            points = [(x, height) for x, y in zip(line.xs, line.ys, strict=True) if (height := self._height(y)) is not None]
-            if is_second(line, picture.lines):
-                continue
-            self.plot([x for x, _ in points], [y for _, y in points], self._style(colour_of(line)), HiResMode.BRAILLE)
+        # Between its results an evaluation's line is made up: it hides nothing that was measured.
+        for line in sorted(picture.lines, key=lambda line: line.phase == "train"):
+            if not is_second(line, picture.lines):
+                points = self._points(line)
+                self.plot([x for x, _ in points], [y for _, y in points], self._style(colour_of(line)), HiResMode.BRAILLE)
 
     def _plot_dotted(self, line: Line, left: float, right: float) -> None:
         """The mean of each column, a dot for each: dots tell it from the run's own lines."""
-        points = [(x, height) for x, y in zip(line.xs, line.ys, strict=True) if (height := self._height(y)) is not None]
+        points = self._points(line)
         if not points:
             return
         xs, ys = np.array(points).T
@@ -152,6 +152,10 @@ class CurvePlot(PlotWidget, can_focus=False, inherit_bindings=False):
         if not inside.any():
             inside, centres, means = np.array([True]), xs[:1], ys[:1]
         self.scatter(centres[inside], means[inside], "·", self._style("reference"), HiResMode.BRAILLE)
+
+    def _points(self, line: Line) -> list[tuple[float, float]]:
+        """(x, height) of those that have a place."""
+        return [(x, height) for x, y in zip(line.xs, line.ys, strict=True) if (height := self._height(y)) is not None]
 
     def _height(self, value: float) -> float | None:
         """Where a value lies on the y axis; None where a logarithmic one has no place for it."""
