@@ -122,11 +122,16 @@ class Child:
 
 
 def start_child(
-    side: str, python: str | None, log: Path, arena_bytes: int, framework: str = "", threads: int | None = None
+    side: str,
+    python: str | None,
+    log: Path,
+    arena_bytes: int,
+    framework: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> Child:
     """Start `side` in `python` (None: this interpreter); it imports its framework while the caller goes on. `framework` is the
-    one of frameworks.host that it runs on, where its name is not the side's. `threads` are what it computes on, None leaves that
-    to OMP_NUM_THREADS or else to the machine.
+    one of frameworks.host that it runs on, where its name is not the side's. `environment` is set where the user's own has
+    no such variable.
 
     The first answer is a `Stage`, the second a `Done` with the environment. `arena_bytes` bounds the shared memory
     of each direction.
@@ -145,7 +150,7 @@ def start_child(
                 stdout=output,
                 stderr=output,
                 pass_fds=descriptors,
-                env=child_environment(os.environ, threads),
+                env=child_environment({**(environment or {}), **os.environ}),
             )
     except OSError as error:
         for descriptor in (outbound, inbound):
@@ -158,12 +163,12 @@ def start_child(
     return Child(side, process, Channel(Connection(ours.detach()), SharedMemory(outbound), SharedMemory(inbound)), log)
 
 
-def child_environment(environment: Mapping[str, str], threads: int | None = None) -> dict[str, str]:
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The app's environment with switches that make two frameworks comparable, and without what a terminal app sets."""
     child = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}
     child["NVIDIA_TF32_OVERRIDE"] = "0"
     # Paddle computes on one thread unless told otherwise, torch on all: the slower side would hold up the other.
-    child.setdefault("OMP_NUM_THREADS", str(threads or os.cpu_count() or 1))
+    child.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
     # The children compute at once, on the same cores: a thread that spins at a barrier takes one from the thread it waits for.
     child.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     child["PYTHONUNBUFFERED"] = "1"

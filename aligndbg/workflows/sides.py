@@ -257,17 +257,18 @@ def open_sides(
     tell: Tell,
     stop: Stop,
     sides: Sequence[str] = BOTH,
-    threads: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Sides]:
-    """Start torch and Paddle; all children are ended with the block, and killed when a stop is asked for. `threads` are those
-    of each child, see `start_child`."""
+    """Start torch and Paddle; all children are ended with the block, and killed when a stop is asked for. `environment` is each
+    child's, see `start_child`."""
     children: list[Child] = []
 
     def start(side: str) -> Child:
         tell(SideProgress(side, "starting"))
         python = pair.paddle.python if side == "paddle" else pair.torch.python
         framework = "onnx" if side == "torch" and is_onnx(pair.torch) else side
-        children.append(start_child(side, interpreter(pair.root, python), logs / f"{side}.log", arena_bytes, framework, threads))
+        log = logs / f"{side}.log"
+        children.append(start_child(side, interpreter(pair.root, python), log, arena_bytes, framework, environment))
         stop.on_request(children[-1].kill)
         return children[-1]
 
