@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 import paddle
 from paddle.io import DataLoader, Dataset
 
-from aligndbg.errors import InputError
+from aligndbg.errors import InputError, named
 from aligndbg.jobs.recipe_pictures import Source
 
 NONE = -1
 """In place of a picture's number where a rank has no part in a batch."""
+FAULT = -2
+"""In place of a label where the program failed, not the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,9 @@ def load(source: Source, epoch: int, seed: int, rank: int, ranks: int) -> Iterat
         use_shared_memory=False,
         return_list=True,
     )
-    for images, labels, bad in loader:
+    for images, labels, bad, fault in loader:
+        if fault:
+            raise InputError(*fault)
         empty = int(labels[0]) == NONE
         yield Batch(None if empty else images, None if empty else labels, tuple(bad))
 
@@ -86,18 +91,26 @@ class _Decoded(Dataset):
             return self._source.pipeline.apply(picture.path, np.random.default_rng([*self._start, number])), label, ""
         except InputError as error:
             return None, NONE, error.message
+        except Exception as error:
+            # Not of this picture: one of the program. Paddle's loader waits for ever for a thread that raised.
+            traceback.print_exc()
+            return None, FAULT, f"{named(picture.path)}: {type(error).__name__}: {error}"
 
 
-def _collated(items: Sequence[tuple[Any, int, str]]) -> tuple[Any, Any, list[str]]:
-    """The good ones stacked. Where there is none, one label says so: an array may not be empty on its way between processes."""
+def _collated(items: Sequence[tuple[Any, int, str]]) -> tuple[Any, Any, list[str], list[str]]:
+    """The good ones stacked, what is bad, and a message and hint where training cannot go on.
+
+    Where there is no good one, one label says so: an array may not be empty on its way between processes.
+    """
     good = [(pixels, label) for pixels, label, _ in items if pixels is not None]
-    bad = [words for _, _, words in items if words]
-    if not good:
-        return np.zeros(1, np.float32), np.array([NONE], np.int64), bad
+    bad = [words for _, label, words in items if words and label != FAULT]
+    fault = [words for _, label, words in items if label == FAULT][:1]
     sizes = sorted({pixels.shape for pixels, _ in good})
     if len(sizes) > 1:
-        raise InputError(f"the transforms leave pictures of different sizes: {sizes[0]} and {sizes[-1]}", "end them with a crop")
-    return np.stack([pixels for pixels, _ in good]), np.array([label for _, label in good], np.int64), bad
+        fault = [f"the transforms leave pictures of different sizes: {sizes[0]} and {sizes[-1]}", "end them with a crop"]
+    if not good or fault:
+        return np.zeros(1, np.float32), np.array([NONE], np.int64), bad, fault
+    return np.stack([pixels for pixels, _ in good]), np.array([label for _, label in good], np.int64), bad, []
 
 
 def seed_everything(seed: int, epoch: int, rank: int) -> None:
