@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from written_jobs import made, metrics, over, sample
 
 from aligndbg.errors import UsageError
 from aligndbg.jobs.expectation import Expectation, write_expectation
-from aligndbg.jobs.formats.own import write_line
 from aligndbg.jobs.metrics import Sample
-from aligndbg.jobs.processes import boot_id, started_at
-from aligndbg.jobs.spec import JobSpec, write_spec
-from aligndbg.jobs.state import JobState, write_state
 from aligndbg.workflows import board as board_module
 from aligndbg.workflows.board import Board
 from aligndbg.workflows.following import Follower, Update
@@ -24,36 +19,6 @@ PADDLECLAS = (
     "[2026/11/24 00:11:{step:02}] ppcls INFO: [Train][Epoch 1/2][Iter: {step}/40]"
     "lr(Constant): 0.1, top1: 0.1, loss: {loss}, ips: 8.0\n"
 )
-
-
-def made(root: Path, name: str = "20260101T120000Z-train-0000", **options: object) -> Path:
-    """A job that this very process supervises, so that it runs as long as its state says so."""
-    folder = root / name
-    (folder / "log").mkdir(parents=True)
-    write_spec(folder, replace(JobSpec(name, "train", "a training", ("python",), str(root)), **options))
-    running(folder)
-    return folder
-
-
-def running(folder: Path) -> None:
-    me = os.getpid()
-    state = JobState(
-        "running", supervisor_pid=me, supervisor_started=started_at(me), boot=boot_id(), pid=me, process_started=started_at(me)
-    )
-    write_state(folder, state)
-
-
-def over(folder: Path) -> None:
-    write_state(folder, JobState("ended", exit_code=0, started="2026-01-01T12:00:00.000Z", ended="2026-01-01T12:01:00.000Z"))
-
-
-def sample(step: int, loss: float = 6.0, rank: int | None = 0, **values: float) -> Sample:
-    return Sample(0, 1e9 + step, rank, "train", 0.0, step, 10, {"loss": loss, **values})
-
-
-def metrics(folder: Path, *samples: Sample) -> None:
-    with (folder / "metrics.jsonl").open("a") as file:
-        file.write("".join(write_line(one) for one in samples))
 
 
 def read_on(follower: Follower) -> list[Update]:

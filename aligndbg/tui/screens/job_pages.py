@@ -46,8 +46,8 @@ class DetailsPage(Page):
         self._document = job_document(job, processes_of(job), log_files(job.path, job.spec.rank_logs if job.spec else None))
 
     def content(self, width: int) -> Content:
-        standing = set(self._update.standing)
-        past = [violation for violation in self._violations if violation not in standing]
+        standing = {(violation.rule, violation.rank) for violation in self._update.standing}
+        past = [violation for violation in self._violations if (violation.rule, violation.rank) not in standing]
         parts = [document_content(self._document, width)]
         for title, some in (("broken rules", self._update.standing), ("better since", past)):
             if some:

@@ -38,6 +38,9 @@ class LogTabs(Vertical):
         super().__init__(id=id)
         self._logs: dict[str, Mapping[int, Path]] = {}
         self._chosen = False
+        """Whether the user did; until then the tab of most ranks is shown."""
+        self._wanted = ""
+        """The tab that was asked for last: Textual tells of its own choices as well, and late."""
 
     def compose(self) -> ComposeResult:
         tabs = Tabs()
@@ -76,6 +79,7 @@ class LogTabs(Vertical):
         if logs == self._logs:
             return
         before, self._logs = self._logs, logs
+        self._wanted = self._wanted or next(iter(logs), "")
         tabs = self.query_one(Tabs)
         for name, log in logs.items():
             if name not in before:
@@ -92,11 +96,11 @@ class LogTabs(Vertical):
 
     async def _open(self, name: str) -> None:
         focused = self.has_focus_within
+        self._wanted = name
         if name in self._logs:
             if not self._switcher.query(f"#{name}"):
                 await self._switcher.mount(LogPane(self._logs[name], id=name))
-            with self.prevent(Tabs.TabActivated):
-                self.query_one(Tabs).active = name
+            self.query_one(Tabs).active = name
         self._switcher.current = name
         if focused and self.view is not None:
             self.view.focus()
@@ -111,7 +115,7 @@ class LogTabs(Vertical):
     @on(Tabs.TabActivated)
     async def _on_tab(self, event: Tabs.TabActivated) -> None:
         event.stop()
-        if event.tab.id is not None and event.tab.id != self._switcher.current:
+        if event.tab.id is not None and event.tab.id != self._wanted:
             self._chosen = True
             await self._open(event.tab.id)
 
