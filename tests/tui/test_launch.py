@@ -194,6 +194,19 @@ async def test_escape_leaves_and_starts_nothing(project: Path) -> None:
         assert it.results == [None] and not it.root.exists()
 
 
+async def test_escape_closes_an_open_choice_first(project: Path) -> None:
+    async with form(project) as it:
+        choice = it.field("kind").control
+        assert isinstance(choice, Choice) and it.screen.focused is choice
+        await it.pilot.press("enter")
+        await until(it.pilot, lambda: choice.expanded)
+        await it.pilot.press("escape")
+        await until(it.pilot, lambda: not choice.expanded)
+        assert it.results == []
+        await it.pilot.press("enter", "down", "down", "enter")
+        await until(it.pilot, lambda: it.screen.offer.kind == "torchrun")
+
+
 async def test_a_start_that_fails_is_told_in_the_form(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "file").touch()
     async with form(project, root=project / "file") as it:

@@ -96,6 +96,7 @@ class LaunchScreen(Screen[Path | None]):
         """That of what is typed now; None while it is made."""
         self._typed: dict[str, str] = {}
         self._asked = 0
+        self._asked_for: tuple[Offer, dict[str, str]] | None = None
         self._planning = False
         self._wants_start = False
         self._warned = -1
@@ -151,13 +152,17 @@ class LaunchScreen(Screen[Path | None]):
             self.offer = offer
             await self.query("#fields > FormField").exclude(f"#field-{KIND}").remove()
             await self.query_one("#fields").mount(*self._fields())
-        else:
+        elif message.value != message.before:
             self._typed[_key(self.offer, message.name)] = message.value
         self._replan()
 
     # -- the plan -----------------------------------------------------------------------------------------------------
 
     def _replan(self) -> None:
+        asked_for = (self.offer, self.values)
+        if asked_for == self._asked_for:
+            return
+        self._asked_for = asked_for
         self._asked += 1
         self.plan = None
         self._show_gpus()
@@ -167,7 +172,8 @@ class LaunchScreen(Screen[Path | None]):
         """One plan at a time; the next one is of what is typed by then."""
         if not self._planning:
             self._planning = True
-            arguments = (self._asked, self.offer, self.values)
+            assert self._asked_for is not None
+            arguments = (self._asked, *self._asked_for)
             threading.Thread(target=self._make_plan, args=arguments, name="launch plan", daemon=True).start()
 
     def _make_plan(self, number: int, offer: Offer, values: dict[str, str]) -> None:
@@ -232,6 +238,8 @@ class LaunchScreen(Screen[Path | None]):
         """Start what is shown; errors in the config want to be told twice."""
         if self._starting:
             return
+        # What was typed last may not have been told yet.
+        self._replan()
         plan = self.plan
         if plan is None:
             self._wants_start = True

@@ -67,15 +67,16 @@ class FormField(Vertical):
 
     @dataclass
     class Changed(Message):
-        """The value is another one."""
+        """The value is another one than `before`; the first one is told as well."""
 
         name: str
         value: str
+        before: str
 
     def __init__(self, spec: FieldSpec, value: str, bases: Callable[[], Sequence[Path]]) -> None:
         super().__init__(id=f"field-{spec.name.replace('_', '-')}")
         self.spec = spec
-        self._first = value
+        self._first = self._last = value
         self._bases = bases
 
     def compose(self) -> ComposeResult:
@@ -107,7 +108,8 @@ class FormField(Vertical):
     @on(Select.Changed)
     def _changed(self, event: Input.Changed | Select.Changed) -> None:
         event.stop()
-        self.post_message(self.Changed(self.spec.name, str(event.value)))
+        before, self._last = self._last, str(event.value)
+        self.post_message(self.Changed(self.spec.name, self._last, before))
 
 
 class FormInput(Input):
