@@ -153,7 +153,7 @@ class Section:
                 raise self._source.refuse(item, f"{place}: expected one `NAME:` with its options")
             outer = Section(self._source, item, place)
             operation = next(iter(outer._entries))
-            yield operation, outer.section(operation), self._source.document.plain(item), self._source.where(item)
+            yield operation, outer.section(operation), self._source.document.plain(item), self._source.where(item.value[0][0])
 
     def end(self) -> None:
         """Refuse what nobody asked for."""
