@@ -34,10 +34,10 @@ def remedy(setting: Setting) -> str:
     step = setting.reference
     if step is None:
         return f"take `{name_of(setting.other)}` out" if setting.other is not None else ""
-    theirs = _paddleclas(setting, step)
-    own = f"`{name_of(step)}: {{{', '.join(_own(setting, step))}}}`"
     if setting.cause == "layout":
         return "`normalise` before `to_chw` on both sides, or after it"
+    theirs = _paddleclas(setting, step)
+    own = f"`{name_of(step)}: {{{', '.join(_own(setting, step))}}}`"
     return f"{own}; {theirs}" if theirs else own
 
 

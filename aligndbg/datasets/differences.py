@@ -28,9 +28,10 @@ Cause = Literal[
 ]
 Change = Callable[[Pipeline], Pipeline]
 
+_SIZES = ("size", "height", "width")
 _FIELDS: tuple[tuple[Cause, tuple[type[Step], ...], tuple[str, ...]], ...] = (
-    ("resize-size", (ResizeShort, Resize), ("size", "height", "width")),
-    ("crop-size", (CenterCrop,), ("size",)),
+    ("resize-size", (ResizeShort, Resize), _SIZES),
+    ("crop-size", (CenterCrop,), _SIZES),
     ("decoder", (Decode,), ("backend",)),
     ("exif", (Decode,), ("exif",)),
     ("channel-order", (Decode,), ("colour",)),
@@ -75,18 +76,18 @@ def differing_settings(reference: Pipeline, other: Pipeline) -> tuple[Setting, .
     found += _normalisation(wanted, own)
     if _moves_first(wanted) != _moves_first(own):
         found.append(Setting("layout", lambda pipeline: _with_tail(pipeline, _moves_first(wanted)), ToCHW(), ToCHW()))
-    return tuple(found)
+    return tuple(replace(setting, change=_on_explicit(setting.change)) for setting in found)
 
 
 def variants(reference: Pipeline, other: Pipeline) -> Iterator[tuple[Cause, Pipeline]]:
     """`other` with one setting of the reference's at a time, all else its own: what each cause alone would mend."""
     for setting in differing_settings(reference, other):
-        yield setting.cause, setting.change(_explicit(other))
+        yield setting.cause, setting.change(other)
 
 
 def mended(reference: Pipeline, other: Pipeline) -> Iterator[tuple[Cause, Pipeline]]:
     """`other` with the reference's settings one after the other, each kept: the last one does what the reference does."""
-    current = _explicit(other)
+    current = other
     for setting in differing_settings(reference, other):
         current = setting.change(current)
         yield setting.cause, current
@@ -103,32 +104,38 @@ def _explicit(pipeline: Pipeline) -> Pipeline:
     return Pipeline(steps)
 
 
+def _on_explicit(change: Change) -> Change:
+    return lambda pipeline: change(_explicit(pipeline))
+
+
 def _structure(reference: Pipeline, other: Pipeline) -> Iterator[Setting]:
-    """Pictures go through other kinds of steps: the reference's, with what `other` says of their settings."""
+    """Pictures go through other kinds of steps: the reference's, with what `other` says of their settings but for the size."""
     kinds = [[type(step) for step in _picture_steps(each)] for each in (reference, other)]
     if kinds[0] == kinds[1]:
         return
+    one, two = ([kind for kind in each if kind is not CenterCrop] for each in kinds)
+    cause: Cause = "crop-size" if one == two else "resize-size"
 
     def change(pipeline: Pipeline) -> Pipeline:
         left = _picture_steps(pipeline)
-        made = [_like(step, left) for step in _picture_steps(reference)]
+        made = [
+            _like(step, left, sized=isinstance(step, CenterCrop) == (cause == "crop-size")) for step in _picture_steps(reference)
+        ]
         return Pipeline((pipeline.steps[0], *made, *pipeline.steps[-2:]))
 
-    one, two = ([kind for kind in each if kind is not CenterCrop] for each in kinds)
-    cause: Cause = "crop-size" if one == two else "resize-size"
     yield Setting(cause, change, _first_of(reference, cause), _first_of(other, cause))
 
 
-def _like(step: Step, left: list[Step]) -> Step:
-    """`step`, with the settings of the first of `left` that does such a thing; that one is taken out."""
+def _like(step: Step, left: list[Step], sized: bool) -> Step:
+    """`step` with the settings of the first of `left` that does such a thing, which is taken out; `sized`: but for the size."""
     resizes = isinstance(step, ResizeShort | Resize)
     own = next((each for each in left if isinstance(each, ResizeShort | Resize) == resizes), None)
     if own is None:
         return step
     left.remove(own)
-    if isinstance(step, ResizeShort | Resize) and isinstance(own, ResizeShort | Resize) and type(step) is not type(own):
-        return replace(step, backend=own.backend, interpolation=own.interpolation)
-    return own
+    if type(step) is type(own):
+        return _with_fields(own, step, _SIZES) if sized else own
+    return _with_fields(step, own, ("backend", "interpolation"))
 
 
 def _first_of(pipeline: Pipeline, cause: Cause) -> Step | None:
