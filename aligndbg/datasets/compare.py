@@ -17,12 +17,15 @@ import numpy as np
 from aligndbg.core.preprocessing import CenterCrop, Decode, Normalise, Step, ToCHW
 from aligndbg.datasets.difference_words import remedy, sentence
 from aligndbg.datasets.differences import Cause, Setting, differing_settings
+from aligndbg.datasets.differences import mended as mended
+from aligndbg.datasets.differences import variants as variants
 from aligndbg.datasets.listing import BadPicture
 from aligndbg.datasets.pipeline import Pipeline, Raster, perform
 from aligndbg.errors import InputError
 
 SAME = 1e-5
-"""Largest |difference| of two values of a normalised tensor that is float32's rounding alone; one grey level is 1.7e-2 there."""
+"""Largest |difference| that is float32's rounding alone, of values up to 1 (and as much more of larger ones); one grey level of a
+normalised tensor is 1.7e-2."""
 STAGES = ("decode", "exif", "colour", "resize", "crop", "normalise")
 _EXAMPLES = 5
 _ORDERED_BY = 24
@@ -126,14 +129,11 @@ def compare_pipelines(
 
 @dataclass(frozen=True, slots=True)
 class _Distance:
-    """Mean and largest |difference| of two arrays; infinite where their shapes differ."""
+    """Mean and largest |difference| of two arrays, infinite where their shapes differ; `differs` by more than rounding."""
 
     mean: float
     largest: float
-
-    @property
-    def differs(self) -> bool:
-        return self.largest > SAME
+    differs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +241,14 @@ def _until(pipeline: Pipeline, stage: str) -> tuple[Step, ...]:
 
 def _distance(one: Raster, two: Raster) -> _Distance:
     if one is two:
-        return _Distance(0.0, 0.0)
+        return _Distance(0.0, 0.0, False)
     first, second = np.asarray(one), np.asarray(two)
     if first.shape != second.shape:
-        return _Distance(math.inf, math.inf)
+        return _Distance(math.inf, math.inf, True)
     apart = np.maximum(first, second) - np.minimum(first, second)
-    return _Distance(float(apart.mean(dtype=np.float64)), float(apart.max()))
+    largest = float(apart.max())
+    rounding = SAME * max(1.0, float(first.max()), -float(first.min())) if largest else 0.0
+    return _Distance(float(apart.mean(dtype=np.float64)), largest, largest > rounding)
 
 
 def _stage(name: str, distances: Sequence[_Distance]) -> StageDifference:

@@ -279,7 +279,7 @@ def test_all_changes_together_make_it_the_reference(reference, other):
 
 
 @given(pipelines, pipelines)
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_the_causes_explain_any_difference(pictures, reference, other):
     found = compare_pipelines(reference, other, pictures)
     assert found.left is not None and found.left < 1e-5
