@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TextIO
 import aligndbg
 from aligndbg.commands import COMMANDS
 from aligndbg.commands.launch_options import add_launch_options, add_paddleclas_tools
+from aligndbg.commands.triage_options import add_triage_options
 from aligndbg.errors import AligndbgError, Interrupted, UsageError
 from aligndbg.report.display import KINDS
 
@@ -244,6 +245,8 @@ def _eval_parser(parser: Parser) -> Parser:
     run.add_argument("--batch-size", type=int, metavar="N", help="default: eval.batch_size of pair.yaml")
     run.add_argument("--workers", type=int, metavar="N", help="processes that decode (default: one for each core, 16 at most)")
     run.add_argument("--nproc", type=int, default=1, metavar="N", help="ranks of each side, under its framework's launcher")
+    run.add_argument("--nnodes", type=int, default=1, metavar="N", help="machines with so many ranks each, on a shared disk")
+    run.add_argument("--master", default="", metavar="HOST:PORT", help="where they meet; torch takes the next port")
     run.add_argument(
         "--resume", nargs="?", const="", metavar="SESSION", help="go on with the newest one that was stopped, or with this one"
     )
@@ -253,6 +256,11 @@ def _eval_parser(parser: Parser) -> Parser:
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - is standard output")
     parser.add_argument("--md", metavar="FILE", help="write it as Markdown; - is standard output")
     parser.set_defaults(run="evaluate:evaluate")
+    return parser
+
+
+def _triage_parser(parser: Parser) -> Parser:
+    add_triage_options(parser)
     return parser
 
 
@@ -350,6 +358,7 @@ _PARSERS = {
     "report": _report_parser,
     "convert": _convert_parser,
     "eval": _eval_parser,
+    "triage": _triage_parser,
     "pairs": _pairs_parser,
     "sessions": _sessions_parser,
     "jobs": _jobs_parser,

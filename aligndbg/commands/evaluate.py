@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -47,10 +48,12 @@ def evaluate(options: Namespace) -> int:
 
 
 def request_of(options: Namespace) -> EvalRequest:
-    for name, least in (("limit", 1), ("every", 1), ("batch_size", 1), ("workers", 1), ("nproc", 1)):
+    for name, least in (("limit", 1), ("every", 1), ("batch_size", 1), ("workers", 1), ("nproc", 1), ("nnodes", 1)):
         value = getattr(options, name)
         if value is not None and value < least:
             raise UsageError(f"--{name.replace('_', '-')}: expected {least} or more, found {value}")
+    if options.nnodes > 1 and not re.fullmatch(r"[^\s:/]+:\d{1,5}", options.master):
+        raise UsageError(f"--master: expected HOST:PORT where {options.nnodes} machines meet, found {options.master!r}")
     return EvalRequest(
         list=_path(options.list),
         data=_path(options.data),
@@ -62,13 +65,15 @@ def request_of(options: Namespace) -> EvalRequest:
         every=options.every,
         device=device_of(options),
         ranks=options.nproc,
+        nodes=options.nnodes,
+        master=options.master,
         resume=options.resume,
     )
 
 
 def asked(options: Namespace) -> dict[str, Any]:
     """What the user asked for beside the pair, as a session keeps it."""
-    usual = {"every": 1, "side": "both", "own_preprocess": False, "nproc": 1, "device": "cpu"}
+    usual = {"every": 1, "side": "both", "own_preprocess": False, "nproc": 1, "nnodes": 1, "device": "cpu"}
     names = ("list", "data", "limit", "batch_size", "workers", "shape", "seed", "weights", "torch_python", "paddle_python", *usual)
     return {name: value for name in names if (value := getattr(options, name)) != usual.get(name)}
 

@@ -11,20 +11,20 @@ from typing import Any
 from aligndbg.datasets.decoders import Decoders
 from aligndbg.datasets.inputs import make_inputs
 from aligndbg.errors import UsageError
-from aligndbg.frameworks.client import Child
 from aligndbg.jobs.eta import Pace
-from aligndbg.pairs.schema import PairSpec
+from aligndbg.pairs.schema import PairSpec, is_onnx
 from aligndbg.settings import Settings
 from aligndbg.store.images import CLASSES, ImageWriter
 from aligndbg.store.listing import list_sessions, resolve_session
 from aligndbg.store.session import open_session
 from aligndbg.store.writer import SessionWriter
 from aligndbg.workflows.evaluate_forwards import Flight, Forwards
+from aligndbg.workflows.evaluate_launched import SHARDS, LaunchedForwards
 from aligndbg.workflows.evaluate_metrics import Metrics
 from aligndbg.workflows.evaluate_model import EvalReport, SpeedReport
 from aligndbg.workflows.evaluate_pictures import EvalRequest, Selection, excluded_of, facts_of, require_same, select
 from aligndbg.workflows.evaluate_rows import Tally, check_logits, rows_of, summarise
-from aligndbg.workflows.evaluate_sides import Ready, get_ready
+from aligndbg.workflows.evaluate_sides import Ready, environment_of, get_ready
 from aligndbg.workflows.events import BatchDone, EvalEnded, EvalStarted, Event, Notice, RunStarted, SideProgress
 from aligndbg.workflows.inspect import shown_path
 from aligndbg.workflows.record import record
@@ -122,12 +122,15 @@ class _Run:
         self._tell_on = tell
         self._notices: list[str] = []
         self._workers = self._request.workers or min(os.cpu_count() or 1, MOST_WORKERS)
+        self._ranks = self._request.ranks * self._request.nodes
         self._metrics = Metrics(len(selection.batches))
 
     def go(self) -> None:
         self._tell(RunStarted(self._pair.name, self._pair.description, str(self._writer.path)))
         if self._note:
             self._tell_on(Notice("info", self._note))
+        if self._request.launched and is_onnx(self._pair.torch) and "torch" in self._request.sides:
+            raise UsageError("an ONNX file runs in one process only", "leave out --nproc, or evaluate --side paddle alone")
         inputs, _ = make_inputs(self._pair)
         children = BOTH if self._request.sides != ("torch",) else ("torch",)
         arena = max(self._settings.arena_bytes, self._batch_bytes())
@@ -170,13 +173,17 @@ class _Run:
             clock.paddle_s += flight.seconds.get("paddle", 0.0)
             self._told(flight.batch.number, tally, pace, total)
 
-        log = self._writer.logs / "decoders.log"
-        pipelines = selection.pipelines
-        with Decoders(pipelines, selection.shape, selection.batch_size, self._workers_for(left), log) as decoders:
-            children: dict[str, Child] = {side: ready.children[side] for side in self._request.sides}
-            for side in children:
-                self._tell(SideProgress(side, "judging"))
-            Forwards(children, decoders, selection.pipeline_of_side, self._stop.check).run(left, on_batch)
+        for side in self._request.sides:
+            self._tell(SideProgress(side, "judging", f"on {self._ranks} ranks" if self._request.launched else ""))
+        if self._request.launched:
+            place = (self._writer.path / SHARDS, self._workers_for(left))
+            launched = LaunchedForwards(self._pair, self._request, selection, *place, self._tell, self._stop)
+            launched.run(ready, left, on_batch)
+        else:
+            log = self._writer.logs / "decoders.log"
+            sizes = (selection.batch_size, self._workers_for(left))
+            with Decoders(selection.pipelines, selection.shape, *sizes, log) as decoders:
+                Forwards(ready.children, decoders, selection.pipeline_of_side, self._stop.check).run(left, on_batch)
         return self._report(ready, images, clock)
 
     def _told(self, number: int, tally: Tally, pace: Pace, total: int) -> None:
@@ -206,11 +213,12 @@ class _Run:
             same_tensors=len(selection.pipelines) == 1,
             preprocess={side: describe(selection, side) for side in self._request.sides},
             batch_size=selection.batch_size,
+            ranks=self._ranks,
             weights=ready.weights,
             weights_sha256=ready.weights_sha256,
             environment=ready.environment,
             notices=tuple(self._notices),
-            speed=speed_of(clock, seconds, self._workers, self._request.sides) if clock.images else None,
+            speed=speed_of(clock, seconds, self._workers, self._ranks, self._request.sides) if clock.images else None,
             session=shown_path(self._writer.path),
         )
 
@@ -230,21 +238,14 @@ class _Run:
         return size + (1 << 20)
 
 
-def environment_of(request: EvalRequest) -> dict[str, str]:
-    """Of the children: the cores are shared by those that compute at the same time, and memory that a forward gives back is kept
-    for the next one. glibc would return it to the system, whose fresh pages cost MobileNetV2 at batch 64 twice the forward."""
-    threads = max(1, (os.cpu_count() or 1) // (len(request.sides) * request.ranks))
-    kept = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
-    return {"OMP_NUM_THREADS": str(threads), **kept} if request.device == "cpu" else kept
-
-
 def describe(selection: Selection, side: str) -> str:
     """The steps of a side's preprocessing, in order."""
     return " · ".join(str(step) for step in selection.pipelines[selection.pipeline_of_side[side]].steps)
 
 
-def speed_of(clock: _Clock, seconds: float, workers: int, sides: Sequence[str]) -> SpeedReport:
-    forward_s = {"torch": clock.torch_s, "paddle": clock.paddle_s}
+def speed_of(clock: _Clock, seconds: float, workers: int, ranks: int, sides: Sequence[str]) -> SpeedReport:
+    """`workers` decode for every rank; a side's ranks compute at the same time."""
+    forward_s = {"torch": clock.torch_s / ranks, "paddle": clock.paddle_s / ranks}
     forward_s = {side: forward_s[side] for side in sides}
     slowest = max(clock.decode_s / workers, *forward_s.values())
     bound = clock.images / slowest if slowest > 0 else 0.0

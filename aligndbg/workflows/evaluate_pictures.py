@@ -21,7 +21,8 @@ class EvalRequest:
     """What to evaluate; None leaves it to the pair, or to the machine.
 
     `list` and `data` are absolute. Every `every`-th picture is taken, then the first `limit`. `resume` is a session's name, `""`
-    for the newest of this pair that was stopped, None for a new one. `ranks` processes a side, under a launcher where more than 1.
+    for the newest of this pair that was stopped, None for a new one. `ranks` processes a side, under a launcher where more than 1;
+    `nodes` machines with so many each, which meet at `master`, HOST:PORT.
     """
 
     list: Path | None = None
@@ -34,7 +35,14 @@ class EvalRequest:
     every: int = 1
     device: str = "cpu"
     ranks: int = 1
+    nodes: int = 1
+    master: str = ""
     resume: str | None = None
+
+    @property
+    def launched(self) -> bool:
+        """Whether the forwards are a launcher's."""
+        return self.ranks * self.nodes > 1
 
 
 @dataclass(frozen=True, slots=True)

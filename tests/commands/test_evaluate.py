@@ -286,3 +286,44 @@ def _of(path: Path, project: Project) -> bool:
         return (path / "cwd").readlink() == project.root and int(path.name) != os.getpid()
     except OSError:
         return False
+
+
+def test_two_ranks_give_what_one_gives(project: Project) -> None:
+    project.pair("plain", **SECTIONS)
+    make_pictures(project.root / "models" / "plain", bad=True)
+    one = result(project, "plain")
+    two = result(project, "plain", "--nproc", "2")
+    assert two["ranks"] == 2
+    assert {**figures(two), "ranks": 1} == figures(one)
+    for left, right in zip(logits(one, project), logits(two, project), strict=True):
+        assert np.array_equal(left, right)
+    assert not (project.root / two["session"] / "shards").exists()
+
+
+def test_ranks_that_are_killed_with_their_run_go_on(project: Project) -> None:
+    project.pair("plain", "Unhurried", "Plain", **SECTIONS)
+    make_pictures(project.root / "models" / "plain", 40, bad=True)
+    straight = result(project, "plain")
+    whole = logits(straight, project)
+    project.sessions[0].rename(project.root / "straight")
+    process = start(project, "plain", "--nproc", "2")
+    deadline = time.monotonic() + 100
+    while judged(project) < 12 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert 12 <= judged(project) < 43
+    end = result(project, "plain", "--nproc", "2", "--resume")
+    assert {**figures(end), "ranks": 1} == figures(straight)
+    for left, right in zip(logits(end, project), whole, strict=True):
+        assert np.array_equal(left, right)
+
+
+def test_a_rank_that_fails_is_told(project: Project) -> None:
+    project.pair("plain", "FailsOnMany", "Plain", **SECTIONS)
+    make_pictures(project.root / "models" / "plain")
+    done = project.run("eval", "plain", "--nproc", "2", *RUN)
+    assert done.code == 2
+    assert done.error[0].startswith("error: torch: failed in rank ")
+    assert done.error[0].endswith("RuntimeError: no more than one picture")
+    assert "torch_models.py" in done.error[1]

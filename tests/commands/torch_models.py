@@ -44,6 +44,13 @@ class Unhurried(Plain):
         return super().forward(x)
 
 
+class FailsOnMany(Plain):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 1:
+            raise RuntimeError("no more than one picture")
+        return super().forward(x)
+
+
 class Fails(Plain):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         raise ValueError("the gate is shut\nand stays so")
