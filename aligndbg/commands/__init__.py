@@ -8,6 +8,7 @@ COMMANDS = {
     "report": "compare pairs without the app; the exit code is the verdict",
     "convert": "write torch's weights as a Paddle checkpoint",
     "eval": "top-1 of both sides on the same pictures, and whether the gap is within the rule",
+    "triage": "an evaluation's pictures, those on which the sides differ most in front",
     "pairs": "list pairs, check one, make a new one",
     "sessions": "list, show, export or remove stored runs",
     "jobs": "list, follow, stop or start what outlives the app",

@@ -25,6 +25,7 @@ from aligndbg.tui.job_feed import BoardFeed
 from aligndbg.tui.run import Run, Surroundings, Target
 from aligndbg.tui.theme import DARK, LIGHT
 from aligndbg.workflows.board import JobRow
+from aligndbg.workflows.triage import Triage
 
 ROUNDS = 3
 """A key's handlers post messages, and their handlers others, before the focus is where it shall be."""
@@ -270,6 +271,18 @@ class JobApp(AligndbgApp):
             from aligndbg.tui.screens.job import JobScreen
 
             return JobScreen(folder)
+
+        super().__init__(first, around)
+
+
+class TriageApp(AligndbgApp):
+    """The pictures of one evaluation; `options` are TriageScreen's."""
+
+    def __init__(self, session: Path, compare: Callable[[Triage, int], Target], around: Surroundings, **options: Any) -> None:
+        def first() -> Screen[None]:
+            from aligndbg.tui.screens.triage import TriageScreen
+
+            return TriageScreen(session, compare, **options)
 
         super().__init__(first, around)
 

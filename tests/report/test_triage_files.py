@@ -92,11 +92,7 @@ def test_a_list_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     pictures_of = st.tuples(name.filter(lambda one: one == one.strip() and "/" not in one), st.integers(0, 999))
 
     @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(
-        st.lists(
-            st.tuples(name.filter(lambda one: one == one.strip() and "/" not in one), st.integers(0, 999)), min_size=1, max_size=5
-        )
-    )
+    @given(st.lists(pictures_of, min_size=1, max_size=5))
     def check(pictures: list[tuple[str, int]]) -> None:
         judged = [Judged(name, label, [(0, 1.0)], [(0, 1.0)], pixels=None) for name, label in pictures]
         triage = open_triage(write_evaluation(tmp_path, judged))
