@@ -51,7 +51,8 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class LoaderSpec:
-    """Pictures and how they are batched; `batch_size` is a rank's.
+    """Pictures and how they are batched; `batch_size` is a rank's, as is the number of `workers`, which hand their batches over
+    in `shared_memory` or through pipes.
 
     `ImageNetDataset` reads `list` (`PATH LABEL` a line, paths relative to `root`), `ImageFolder` one folder a class in `root`.
     """
@@ -65,6 +66,7 @@ class LoaderSpec:
     shuffle: bool
     drop_last: bool
     workers: int
+    shared_memory: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class Recipe:
     """`classes` is None where the model's own number is right. `eval` is None where the recipe has no pictures for it, and
     `eval_interval`, in epochs, is 0 where it is not to be evaluated.
 
-    `schedule` has one step an epoch until `schedule_of` knows how many there are. Paths are as the file gives them.
+    `schedule` has one step an epoch until `schedule_of` knows how many there are. Paths are as the file gives them. `image_shape`
+    is what PaddleClas exports a model with; a training takes what the transforms make.
     """
 
     path: Path
@@ -270,7 +273,6 @@ def _loader(loaders: Section, phase: str) -> LoaderSpec | None:
     for section in (dataset, loader):
         section.off("batch_transform_ops", "batch_transforms")
     sampler.choice("name", ("DistributedBatchSampler", "BatchSampler"), "DistributedBatchSampler")
-    workers.unread("use_shared_memory")
     found = LoaderSpec(
         dataset=kind,
         root=root,
@@ -281,6 +283,7 @@ def _loader(loaders: Section, phase: str) -> LoaderSpec | None:
         shuffle=sampler.flag("shuffle", phase == "Train"),
         drop_last=sampler.flag("drop_last", False),
         workers=workers.whole("num_workers", 0, most=1024),
+        shared_memory=workers.flag("use_shared_memory", False),
     )
     for section in (dataset, sampler, workers, loader):
         section.end()

@@ -60,6 +60,17 @@ def save(folder: Path, name: str, checkpoint: Checkpoint) -> None:
         ) from None
 
 
+def make_folder(folder: Path) -> None:
+    """EnvironmentFault where no checkpoint could be written there, before the first epoch is spent on it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise EnvironmentFault(f"checkpoints cannot be kept in {named(folder)}: {error.strerror}", "--output DIR") from None
+
+
 def finish(prefix: Path) -> None:
     """Put a checkpoint in its place that was written whole and not moved.
 

@@ -117,6 +117,7 @@ def prepare(training: Training, world: World, metrics: Metrics) -> Run:
     optimizer = make_optimizer(recipe.optimizer, model, lr_at(schedule, 0))
     run = Run(training, world, metrics, model, optimizer, schedule, pictures, eval_pictures, Progress(0))
     if world.rank == 0:
+        checkpoints.make_folder(training.output)
         introduce(run)
     if training.resume is not None:
         resume(run)

@@ -62,7 +62,7 @@ def load(source: Source, epoch: int, seed: int, rank: int, ranks: int) -> Iterat
         batch_sampler=[part or [NONE] for part in parts(order, spec.batch_size, spec.drop_last, rank, ranks)],
         collate_fn=_collated,
         num_workers=spec.workers,
-        use_shared_memory=False,
+        use_shared_memory=spec.shared_memory,
         return_list=True,
     )
     for images, labels, bad, fault in loader:

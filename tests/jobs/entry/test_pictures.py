@@ -56,9 +56,9 @@ def test_the_order_changes_with_the_epoch_and_the_seed_alone() -> None:
     assert order_of(5, False, 1, 3) == [0, 1, 2, 3, 4]
 
 
-def source_of(small: SmallTraining, workers: int = 0) -> Source:
+def source_of(small: SmallTraining, workers: int = 0, shared: bool = False) -> Source:
     spec = read_recipe(small.recipe).train
-    return read_source(replace(spec, workers=workers), 3)
+    return read_source(replace(spec, workers=workers, shared_memory=shared), 3)
 
 
 def loaded(source: Source, rank: int = 0, ranks: int = 1, epoch: int = 1) -> list[Batch]:
@@ -70,9 +70,12 @@ def pixels(batches: list[Batch]) -> np.ndarray:
 
 
 def test_workers_change_nothing(small: SmallTraining) -> None:
-    alone, helped = loaded(source_of(small)), loaded(source_of(small, workers=2))
-    assert [batch.size for batch in alone] == [4, 4, 4, 3] == [batch.size for batch in helped]
-    assert (pixels(alone) == pixels(helped)).all()
+    alone = loaded(source_of(small))
+    assert [batch.size for batch in alone] == [4, 4, 4, 3]
+    for shared in (False, True):
+        helped = loaded(source_of(small, 2, shared))
+        assert [batch.size for batch in helped] == [4, 4, 4, 3]
+        assert (pixels(alone) == pixels(helped)).all()
     assert not (pixels(alone) == pixels(loaded(source_of(small), epoch=2))).all()
 
 
@@ -85,11 +88,11 @@ def test_a_picture_that_cannot_be_decoded_is_left_out_and_named(small: SmallTrai
     assert len(bad) == 1 and "red/2.png" in bad[0]
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_batch_of_bad_pictures_alone_is_empty(small: SmallTraining, workers: int) -> None:
+@pytest.mark.parametrize(("workers", "shared"), [(0, False), (1, False), (1, True)])
+def test_a_batch_of_bad_pictures_alone_is_empty(small: SmallTraining, workers: int, shared: bool) -> None:
     for path in small.pictures.rglob("*.png"):
         path.write_bytes(b"no picture")
-    batches = loaded(source_of(small, workers))
+    batches = loaded(source_of(small, workers, shared))
     assert [batch.size for batch in batches] == [0, 0, 0, 0]
     assert sum(len(batch.bad) for batch in batches) == 15
 

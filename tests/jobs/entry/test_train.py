@@ -160,6 +160,13 @@ def test_a_pretrained_model_fills_what_fits(small: SmallTraining) -> None:
     assert begun["fc.weight"].shape == (8, 4)
 
 
+def test_a_folder_that_takes_no_checkpoints_is_told_at_once(small: SmallTraining) -> None:
+    (small.root / "file").write_text("")
+    done = small.run("--output", str(small.root / "file" / "below"))
+    assert done.returncode == 3
+    assert "checkpoints cannot be kept in" in done.stderr and "train epoch" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
