@@ -16,6 +16,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Button, Footer, Static
 
 from aligndbg.errors import AligndbgError
@@ -36,6 +37,9 @@ LOG = logging.getLogger(__name__)
 
 WIDE = 110
 """From this width on the command is beside the fields."""
+
+PAUSE_SECONDS = 0.1
+"""A pause in typing after which the command is made anew."""
 
 
 class LaunchScreen(Screen[Path | None]):
@@ -97,7 +101,8 @@ class LaunchScreen(Screen[Path | None]):
         self._typed: dict[str, str] = {}
         self._asked = 0
         self._asked_for: tuple[Offer, dict[str, str]] | None = None
-        self._planning = False
+        self._planning = self._due = False
+        self._pause: Timer | None = None
         self._wants_start = False
         self._warned = -1
         self._starting = False
@@ -166,15 +171,21 @@ class LaunchScreen(Screen[Path | None]):
         self._asked += 1
         self.plan = None
         self._show_gpus()
-        self._plan_next()
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self.set_timer(PAUSE_SECONDS, self._plan_now)
 
-    def _plan_next(self) -> None:
+    def _plan_now(self) -> None:
         """One plan at a time; the next one is of what is typed by then."""
-        if not self._planning:
-            self._planning = True
-            assert self._asked_for is not None
-            arguments = (self._asked, *self._asked_for)
-            threading.Thread(target=self._make_plan, args=arguments, name="launch plan", daemon=True).start()
+        if self._pause is not None:
+            self._pause.stop()
+        if self._planning:
+            self._due = True
+            return
+        self._planning, self._due = True, False
+        assert self._asked_for is not None
+        arguments = (self._asked, *self._asked_for)
+        threading.Thread(target=self._make_plan, args=arguments, name="launch plan", daemon=True).start()
 
     def _make_plan(self, number: int, offer: Offer, values: dict[str, str]) -> None:
         request, wrong = read_form(offer, values, self._pair)
@@ -190,8 +201,9 @@ class LaunchScreen(Screen[Path | None]):
     @on(Planned)
     def _on_planned(self, message: Planned) -> None:
         self._planning = False
+        if self._due:
+            self._plan_now()
         if message.number != self._asked:
-            self._plan_next()
             return
         self.plan = message.plan
         self._show_plan(message.plan)
@@ -243,6 +255,7 @@ class LaunchScreen(Screen[Path | None]):
         plan = self.plan
         if plan is None:
             self._wants_start = True
+            self._plan_now()
             return
         if not plan.ready:
             self._to_first_wrong(plan)
@@ -293,6 +306,12 @@ class LaunchScreen(Screen[Path | None]):
             self.notify("there is no command yet", severity="warning")
         else:
             copy(self, self.plan.shell, "the command")
+
+    def action_next_field(self) -> None:
+        self.focus_next()
+
+    def action_previous_field(self) -> None:
+        self.focus_previous()
 
     def action_back(self) -> None:
         if self._starting:
