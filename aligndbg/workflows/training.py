@@ -16,7 +16,7 @@ from aligndbg.jobs.launcher import start
 from aligndbg.jobs.recipe import LoaderSpec, Recipe, read_recipe
 from aligndbg.jobs.recipe_pictures import read_pipeline
 from aligndbg.jobs.spec import JobSpec, new_id
-from aligndbg.jobs.templates import Ranks, paddle_launch, visible_gpus
+from aligndbg.jobs.templates import Ranks, paddle_environment, paddle_launch
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.workflows.sides import interpreter
@@ -73,7 +73,7 @@ def training_spec(
         title=f"{pair.name} {recipe.name}, {ranks.number} rank{'s' if ranks.number > 1 else ''}",
         argv=paddle_launch(python, ranks, LOG, (str(ENTRY), *words)),
         cwd=str(folder),
-        env=_environment(ranks),
+        env=paddle_environment(ranks),
         ranks=ranks.number,
         pair=pair.name,
         log_format="aligndbg",
@@ -146,16 +146,6 @@ def checkpoints_of(job: Job) -> Path:
     argv = job.spec.argv if job.spec else ()
     named_so = [value for option, value in pairwise(argv) if option == "--output"]
     return Path(named_so[-1]) if named_so else job.path / CHECKPOINTS
-
-
-def _environment(ranks: Ranks) -> dict[str, str]:
-    """Paddle's launcher wants a device for each rank wherever CUDA_VISIBLE_DEVICES is set at all, be it to nothing (IndexError in
-    3.3), and a user's shell may have set it; the trainer itself stays on the CPU."""
-    if not ranks.several:
-        return visible_gpus(ranks)
-    if ranks.device == "gpu":
-        return {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(ranks.number))), "PADDLE_DISTRI_BACKEND": "gloo"}
 
 
 def _trainings(pair: PairSpec, root: Path) -> list[Job]:

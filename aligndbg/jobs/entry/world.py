@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,9 +73,5 @@ def join_world(device: str) -> World:
     if device == "cpu":
         # A GPU build of Paddle would take NCCL, which needs GPUs.
         os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
-    # The launcher leaves every rank a copy of its environment, for variables that are too long for one; a job's supervisor removes
-    # it, since it holds secrets, and Paddle stumbles over a copy that is named and gone.
-    if not Path(os.environ.get("PADDLE_BACKUP_ENV_PATH", "/")).exists():
-        del os.environ["PADDLE_BACKUP_ENV_PATH"]
     dist.init_parallel_env()
     return World(dist.get_rank(), dist.get_world_size())
