@@ -37,8 +37,8 @@ class JobSpec:
     created: str = ""
     pair: str | None = None
     log_format: str | None = None
-    log_accuracy: Literal["percent", "fraction"] = "percent"
     rank_logs: str | None = None
+    log_accuracy: Literal["percent", "fraction"] = "percent"
 
 
 def new_id(kind: str, now: datetime | None = None) -> str:

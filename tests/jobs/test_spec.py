@@ -14,7 +14,18 @@ from aligndbg.jobs.json_file import read_json, write_json
 from aligndbg.jobs.spec import JobSpec, masked, new_id, read_spec, utc_now, write_spec
 
 SPEC = JobSpec(
-    "a", "train", "t", ("python", "x.py"), "/", {"LR": "0.1"}, 2, "2026-01-01T00:00:00.000Z", "pair", "paddleclas", "*.txt"
+    "a",
+    "train",
+    "t",
+    ("python", "x.py"),
+    "/",
+    {"LR": "0.1"},
+    2,
+    "2026-01-01T00:00:00.000Z",
+    "pair",
+    "paddleclas",
+    "*.txt",
+    "fraction",
 )
 TEXT = st.text(st.characters(exclude_characters="\0"), max_size=40)
 
