@@ -75,7 +75,9 @@ def asked(options: Namespace) -> dict[str, Any]:
     """What the user asked for beside the pair, as a session keeps it."""
     usual = {"every": 1, "side": "both", "own_preprocess": False, "nproc": 1, "nnodes": 1, "device": "cpu"}
     names = ("list", "data", "limit", "batch_size", "workers", "shape", "seed", "weights", "torch_python", "paddle_python", *usual)
-    return {name: value for name in names if (value := getattr(options, name)) != usual.get(name)}
+    found = {name: value for name in names if (value := getattr(options, name)) != usual.get(name)}
+    # The session is read from other folders too.
+    return found | {name: str(_path(found[name])) for name in ("list", "data") if name in found}
 
 
 def _path(text: str | None) -> Path | None:
