@@ -1,1 +1,1 @@
-"""Model inputs: generated tensors, array files, pictures through a preprocessing pipeline; class names."""
+"""Model inputs and data sets: generated tensors, array files, lists of pictures and what makes tensors of them; class names."""

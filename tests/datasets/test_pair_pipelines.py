@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import aligndbg
 from aligndbg.core.preprocessing import CenterCrop, Decode, Normalise, ResizeShort, ToCHW
 from aligndbg.datasets.inputs import make_inputs
 from aligndbg.datasets.pair_pipelines import pipelines_of
@@ -93,3 +97,17 @@ def test_a_picture_as_input_goes_the_reference_sides_way(pair, tmp_path):
     (values,), text = make_inputs(spec)
     assert text == "picture cat.png, resized 36, bicubic, cropped 32, as torch's side does"
     np.testing.assert_array_equal(values[0], pipelines_of(spec).torch.apply(tmp_path / "cat.png"))
+
+
+def test_a_rank_needs_no_more_than_numpy_pillow_and_yaml():
+    modules = ["pipeline", "listing", "paddleclas_transforms", "torchvision_presets", "compare", "pair_pipelines"]
+    code = f"""
+import importlib, json, sys
+for name in {modules!r}: importlib.import_module("aligndbg.datasets." + name)
+print(json.dumps(sorted({{name.partition(".")[0] for name in sys.modules}})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(aligndbg.__file__).parents[1]
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "yaml" in loaded and loaded & {"msgspec", "textual", "rich", "torch", "paddle", "cv2", "numba", "safetensors"} == set()

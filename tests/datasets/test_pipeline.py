@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -244,6 +244,28 @@ def test_what_opencv_cannot_read(tmp_path, name):
     with pytest.raises(InputError) as refused:
         pipeline_of(PreprocessSpec(backend="cv2")).apply(tmp_path / name)
     assert refused.value.message.startswith(f"{tmp_path}/{name} ") and refused.value.message.isprintable()
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["jpg", "png", "bmp", "tiff", "webp", "gif"]),
+    st.sampled_from(["pil", "cv2"]),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+)
+def test_a_damaged_file_is_a_picture_or_an_input_error(tmp_path, kind, backend, damage):
+    pytest.importorskip("cv2")
+    path = tmp_path / f"a.{kind}"
+    noise(40, 30).save(path)
+    content = bytearray(path.read_bytes())
+    for place, value in damage:
+        content[int(place * (len(content) - 1))] = value
+    path.write_bytes(content)
+    try:
+        made = Pipeline((Decode(backend), ToCHW())).apply(path)
+    except InputError as error:
+        assert error.message.startswith(str(path)) and error.message.isprintable()
+    else:
+        assert made.shape[0] == 3 and made.dtype == np.float32
 
 
 def test_a_name_that_no_file_can_have():

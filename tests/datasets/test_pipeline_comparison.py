@@ -229,6 +229,13 @@ def test_pictures_that_cannot_be_used_are_told_and_left_out(pictures, tmp_path):
     assert (nothing.pictures, nothing.causes, nothing.mean_abs) == (0, (), 0.0)
 
 
+def test_a_filter_that_the_other_library_lacks_changes_with_it(pictures):
+    area = Pipeline((Decode(), ResizeShort(32, "area", "cv2"), *TORCH.steps[2:]))
+    found = compare_pipelines(TORCH, area, pictures)
+    assert [cause.id for cause in found.causes] == ["resize-filter"] and found.left == 0
+    assert found.causes[0].message == "torch resizes bilinear by Pillow, paddle area by OpenCV"
+
+
 def test_random_steps_are_refused():
     random = Pipeline((Decode(), RandomFlip(), ToCHW()))
     for pair in ((random, TORCH), (TORCH, random)):
