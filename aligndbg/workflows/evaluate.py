@@ -24,11 +24,11 @@ from aligndbg.workflows.evaluate_metrics import Metrics
 from aligndbg.workflows.evaluate_model import EvalReport, SpeedReport
 from aligndbg.workflows.evaluate_pictures import EvalRequest, Selection, excluded_of, facts_of, require_same, select
 from aligndbg.workflows.evaluate_rows import Tally, check_logits, rows_of, summarise
-from aligndbg.workflows.evaluate_sides import Ready, environment_of, get_ready
+from aligndbg.workflows.evaluate_sides import Ready, children_of, environment_of, get_ready
 from aligndbg.workflows.events import BatchDone, EvalEnded, EvalStarted, Event, Notice, RunStarted, SideProgress
 from aligndbg.workflows.inspect import shown_path
 from aligndbg.workflows.record import record
-from aligndbg.workflows.sides import BOTH, open_sides
+from aligndbg.workflows.sides import open_sides
 from aligndbg.workflows.stop import Stop
 from aligndbg.workflows.stream import Tell, stream
 
@@ -132,7 +132,7 @@ class _Run:
         if self._request.launched and is_onnx(self._pair.torch) and "torch" in self._request.sides:
             raise UsageError("an ONNX file runs in one process only", "leave out --nproc, or evaluate --side paddle alone")
         inputs, _ = make_inputs(self._pair)
-        children = BOTH if self._request.sides != ("torch",) else ("torch",)
+        children = children_of(self._pair, self._request)
         arena = max(self._settings.arena_bytes, self._batch_bytes())
         environment = environment_of(self._request)
         with open_sides(self._pair, self._writer.logs, arena, self._tell, self._stop, children, environment) as sides:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from aligndbg.jobs.formats.own import write_line
+from aligndbg.jobs.formats.own import METRICS, write_line
 from aligndbg.jobs.metrics import Sample
 from aligndbg.workflows.evaluate_model import EvalReport
 from aligndbg.workflows.events import BatchDone
@@ -15,7 +15,6 @@ from aligndbg.workflows.events import BatchDone
 JOB = "ALIGNDBG_JOB"
 """The variable that names the job's folder."""
 
-METRICS = "metrics.jsonl"
 
 
 class Metrics:

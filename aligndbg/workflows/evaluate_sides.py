@@ -9,11 +9,14 @@ from typing import Any
 
 from aligndbg.frameworks.client import Child
 from aligndbg.pairs.schema import PairSpec
+from aligndbg.weights.files import read_checkpoint
 from aligndbg.workflows.evaluate_pictures import EvalRequest
-from aligndbg.workflows.preparation import fill_torch, find_weights, prepare, tell_notes
-from aligndbg.workflows.sides import Arrays, Sides, trace_of
+from aligndbg.workflows.preparation import fill_torch, find_weights, prepare, set_by_name, tell_notes
+from aligndbg.workflows.sides import BOTH, Arrays, Sides, trace_of
 from aligndbg.workflows.stop import Stop
 from aligndbg.workflows.stream import Tell
+
+PADDLE_CHECKPOINT = ".pdparams"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,16 @@ class Ready:
 
 def get_ready(pair: PairSpec, sides: Sides, request: EvalRequest, inputs: Arrays, tell: Tell, stop: Stop) -> Ready:
     """Build and fill what `request` asks for. Paddle's weights come from the torch model, which is let go of where only Paddle is
-    evaluated."""
-    if request.sides == ("torch",):
+    evaluated, or from a checkpoint of its own."""
+    started = children_of(pair, request)
+    if started == ("paddle",):
+        weights = find_weights(pair, tell, stop)
+        assert weights.path is not None
+        sides.wait_ready()
+        sides.build(request.device)
+        tell_notes(set_by_name(sides, sides.paddle, weights.path, read_checkpoint(weights.path)), tell)
+        source, sha256, state = weights.source, weights.sha256, weights.sha256
+    elif request.sides == ("torch",):
         weights = find_weights(pair, tell, stop)
         sides.wait_ready()
         sides.build(request.device)
@@ -41,7 +52,7 @@ def get_ready(pair: PairSpec, sides: Sides, request: EvalRequest, inputs: Arrays
     else:
         prepared = prepare(pair, sides, inputs, request.device, tell, stop)
         source, sha256, state = prepared.weights.source, prepared.weights.sha256, prepared.state_sha256
-    if "torch" not in request.sides:
+    if "torch" in started and "torch" not in request.sides:
         sides.torch.close()
     children = {child.side: child for child in sides.both if child.side in request.sides}
     environment = {side: dict(sides.environment[side]) for side in children}
@@ -50,6 +61,13 @@ def get_ready(pair: PairSpec, sides: Sides, request: EvalRequest, inputs: Arrays
         versions = [f"{name} {environment[side][name]}" for name in ("torch", "paddle", "onnxruntime") if name in environment[side]]
         facts[f"{side} version"] = ", ".join(versions)
     return Ready(children, source, sha256, environment, facts)
+
+
+def children_of(pair: PairSpec, request: EvalRequest) -> tuple[str, ...]:
+    """The sides whose models are needed: torch too where Paddle alone is evaluated with weights that are converted."""
+    if request.sides == ("paddle",) and not pair.weights.source.lower().endswith(PADDLE_CHECKPOINT):
+        return BOTH
+    return request.sides
 
 
 def environment_of(request: EvalRequest) -> dict[str, str]:

@@ -13,6 +13,7 @@ from aligndbg.core.layers import LayerPair
 from aligndbg.core.matching import match
 from aligndbg.errors import InputError
 from aligndbg.frameworks import wire
+from aligndbg.frameworks.client import Child
 from aligndbg.pairs.schema import PairSpec, is_onnx
 from aligndbg.weights.convert import plan
 from aligndbg.weights.files import READABLE, read_checkpoint
@@ -82,26 +83,28 @@ def fill_torch(sides: Sides, weights: ResolvedWeights, seed: int) -> tuple[str, 
         return sides.load_torch(wire.Initialise(weights.scheme, seed))
     if weights.path.suffix.lower() not in READABLE:
         return sides.load_torch(wire.LoadFile(str(weights.path)))
-    return _set_torch(sides, weights.path, read_checkpoint(weights.path))
+    return set_by_name(sides, sides.torch, weights.path, read_checkpoint(weights.path))
 
 
-def _set_torch(sides: Sides, path: Path, state: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
-    own = {name: value.shape for name, value in sides.state_of(sides.torch).items()}
+def set_by_name(sides: Sides, child: Child, path: Path, state: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
+    """Fill one side from the checkpoint `state` of `path`; one sentence for each key that did not fit."""
+    own = {name: value.shape for name, value in sides.state_of(child).items()}
     shared = own.keys() & state.keys()
     if not shared:
         raise InputError(
-            f"{path}: none of its {len(state)} tensors has a name of the torch model (first: {next(iter(state))!r})",
+            f"{path}: none of its {len(state)} tensors has a name of the {child.side} model (first: {next(iter(state))!r})",
             f"expected names such as {next(iter(own), '')!r}",
         )
     for name in shared:
         if own[name] != state[name].shape:
             raise InputError(
-                f"{path}: {name!r} has shape {list(state[name].shape)}, torch's has {list(own[name])}",
+                f"{path}: {name!r} has shape {list(state[name].shape)}, {child.side}'s has {list(own[name])}",
                 "the checkpoint belongs to another architecture or number of classes",
             )
-    sides.set_torch({name: state[name] for name in sorted(shared)})
+    sides.set_state(child, {name: state[name] for name in sorted(shared)})
     absent = [f"the checkpoint has no {name!r}" for name in own if name not in shared and not name.endswith("num_batches_tracked")]
-    return (*absent, *(f"the torch model has no {name!r}, which the checkpoint holds" for name in state if name not in shared))
+    left = (f"the {child.side} model has no {name!r}, which the checkpoint holds" for name in state if name not in shared)
+    return (*absent, *left)
 
 
 def tell_notes(notes: tuple[str, ...], tell: Tell) -> None:

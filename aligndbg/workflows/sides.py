@@ -142,12 +142,12 @@ class Sides:
         listen((self.torch,), on_message)
         return tuple(notes)
 
-    def set_torch(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Fill the torch model from arrays, by name."""
+    def set_state(self, child: Child, state: Mapping[str, NDArray[Any]]) -> None:
+        """Fill one side from arrays, by name."""
         for name, value in state.items():
-            self.torch.send(wire.SetState(name), [value])
-        self.torch.send(wire.Sync())
-        listen((self.torch,), self._progress)
+            child.send(wire.SetState(name), [value])
+        child.send(wire.Sync())
+        listen((child,), self._progress)
 
     def trace(self, inputs: Arrays) -> Traces:
         """The calls of both models: from the first sample of the batch, from the whole batch where a model insists on it."""

@@ -115,6 +115,16 @@ def test_one_side_alone(plain: Project, side: str) -> None:
     assert report["sides"][side] == both["sides"][side]
 
 
+def test_paddle_alone_with_its_own_checkpoint_needs_no_torch(plain: Project) -> None:
+    written = plain.run("convert", "plain", "-o", "plain.pdparams", "--display", "none")
+    assert written.code == 0, written.err
+    both = result(plain, "plain")
+    alone = result(plain, "plain", "--side", "paddle", "--weights", "plain.pdparams", "--torch-python", "/nowhere/python")
+    assert alone["sides"]["paddle"]["right1"] == both["sides"]["paddle"]["right1"]
+    assert alone["sides"]["paddle"]["loss"] == pytest.approx(both["sides"]["paddle"]["loss"], rel=1e-6)
+    assert list(alone["environment"]) == ["paddle"]
+
+
 def test_limit_and_every(plain: Project) -> None:
     report = result(plain, "plain", "--every", "3", "--limit", "5", "--batch-size", "2")
     with open_session(plain.root / report["session"]) as session:
