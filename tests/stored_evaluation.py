@@ -67,7 +67,7 @@ def write_evaluation(
     writer = SessionWriter.create(root / "sessions", pair or pair_of(root), options or {}, kind="eval")
     images = ImageWriter(writer.path)
     images.set_facts({CLASSES: str(classes), "device": "cpu"})
-    rows = [_row(number, one) for number, one in enumerate(judged)]
+    rows = [row_of(number, one) for number, one in enumerate(judged)]
     images.write(0, rows, {})
     images.close()
     if finished:
@@ -84,7 +84,7 @@ def pattern(seed: int, width: int, height: int) -> np.ndarray[Any, Any]:
     return np.where(disc[..., None], 255 - np.stack(planes, -1), np.stack(planes, -1)).astype(np.uint8)
 
 
-def _row(number: int, one: Judged) -> ImageRow:
+def row_of(number: int, one: Judged) -> ImageRow:
     torch, paddle = _scores(one.torch, one.label), _scores(one.paddle, one.label)
     gaps = (one.max_abs, one.kl) if torch and paddle else (None, None)
     return ImageRow(number, 0, None, one.name, one.label, torch, paddle, *gaps, one.problem)

@@ -24,7 +24,7 @@ NOBODY = -1
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SideColumns:
     """One side's judgement of n pictures: the label's rank [n], 0 for the best class; its cross-entropy [n] in nats; the best k
     classes [n, k] and their probabilities. A rank of NOBODY is of a picture that this side did not judge."""
@@ -55,7 +55,7 @@ class SideColumns:
         return [(number, probability) for number, probability in pairs if number != NOBODY]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageColumns:
     """Of n pictures in the order of their list. `max_abs` and `divergence` (KL, nats) are between the two sides' logits; NaN
     where these are NaN, and where only one side ran. `problems` says why a picture could not be judged, `""` of one that was."""

@@ -28,7 +28,7 @@ LIST, DATA = "list", "data"
 _SURROGATE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Triage:
     """An evaluation, read once. `folder` is where its pictures' names start, None where the session does not say. `pair` is as the
     evaluation used it; `sources` are the files that it was made of then. `same_tensors`: both sides got torch's."""

