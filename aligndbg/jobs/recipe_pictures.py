@@ -42,6 +42,21 @@ def read_source(spec: LoaderSpec, classes: int | None) -> Source:
     return Source(found.pictures, found.problems, pipeline, spec)
 
 
+def check_same_classes(train: Source, evaluation: Source) -> None:
+    """InputError where one class folder has two labels: they are numbered in order, so that one folder more or less shifts them."""
+    if train.spec.list is not None or evaluation.spec.list is not None:
+        return
+    first, second = ({picture.name.partition("/")[0]: picture.label for picture in one.pictures} for one in (train, evaluation))
+    for name, label in second.items():
+        if first.get(name, label) != label or (name not in first and label in first.values()):
+            known = f"class {first[name]}" if name in first else "no class"
+            here, there = (named(Path(one.spec.root)) for one in (evaluation, train))
+            raise InputError(
+                f"the folder {name!r} is class {label} in {here}, {known} in {there}",
+                "both need the same class folders, or a list each with its labels",
+            )
+
+
 def read_pipeline(spec: LoaderSpec) -> Pipeline:
     """The recipe's transforms. InputError names the line of the one that cannot be done."""
     operations = spec.operations

@@ -20,7 +20,7 @@ from aligndbg.jobs.entry.pictures import Batch, load, seed_everything
 from aligndbg.jobs.entry.world import World, join_world
 from aligndbg.jobs.expectation import Expectation, write_expectation
 from aligndbg.jobs.recipe import LossSpec, schedule_of
-from aligndbg.jobs.recipe_pictures import Source, read_source
+from aligndbg.jobs.recipe_pictures import Source, check_same_classes, read_source
 from aligndbg.jobs.schedule import Schedule, lr_at
 
 PROBLEMS_SHOWN = 20
@@ -109,6 +109,8 @@ def prepare(training: Training, world: World, metrics: Metrics) -> Run:
     model = build(training.pair, recipe.classes)
     pictures = read_source(recipe.train, recipe.classes)
     eval_pictures = read_source(recipe.eval, recipe.classes) if recipe.eval and recipe.eval_interval else None
+    if eval_pictures is not None:
+        check_same_classes(pictures, eval_pictures)
     steps = pictures.steps(world.size)
     if steps < 1:
         whole = recipe.train.batch_size * world.size

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ pytest.importorskip("paddle")
 from aligndbg.errors import InputError
 from aligndbg.jobs.entry.pictures import Batch, load, order_of, parts
 from aligndbg.jobs.recipe import read_recipe
-from aligndbg.jobs.recipe_pictures import Source, read_pipeline, read_source
+from aligndbg.jobs.recipe_pictures import Source, check_same_classes, read_pipeline, read_source
 
 pytestmark = pytest.mark.frameworks
 
@@ -140,3 +142,19 @@ def test_more_classes_than_the_model_has_are_refused(small: SmallTraining) -> No
     with pytest.raises(InputError, match=r"has 3 classes, the model has 2") as caught:
         read_source(read_recipe(small.recipe).train, 2)
     assert caught.value.hint == "-o Arch.class_num=3"
+
+
+def test_class_folders_that_shift_the_labels_are_refused(small: SmallTraining, tmp_path: Path) -> None:
+    train = source_of(small)
+    check_same_classes(train, train)
+    other = tmp_path / "val"
+    shutil.copytree(small.pictures, other)
+    shutil.rmtree(other / "red")
+    spec = replace(read_recipe(small.recipe).train, root=str(other))
+    check_same_classes(train, read_source(spec, 3))
+    shutil.rmtree(other / "blue")
+    with pytest.raises(InputError, match=r"the folder 'green' is class 0 in .*val, class 1 in"):
+        check_same_classes(train, read_source(spec, 3))
+    (other / "green").rename(other / "azure")
+    with pytest.raises(InputError, match=r"the folder 'azure' is class 0 in .*val, no class in"):
+        check_same_classes(train, read_source(spec, 3))
