@@ -9,6 +9,7 @@ from pathlib import Path
 from aligndbg.errors import AligndbgError, InputError, named
 from aligndbg.jobs.folder import LAUNCHER_LOG, log_files
 from aligndbg.jobs.formats.detection import detect, parser_for
+from aligndbg.jobs.formats.own import METRICS
 from aligndbg.jobs.formats.parser import LogParser
 from aligndbg.jobs.formats.table import read_table
 from aligndbg.jobs.masking import is_environment_dump
@@ -16,7 +17,6 @@ from aligndbg.jobs.metrics import Sample
 from aligndbg.jobs.series import Curves
 from aligndbg.jobs.spec import SPEC, read_spec
 
-METRICS = "metrics.jsonl"
 LONGEST = 1 << 16
 """Bytes of a line that are read; the rest of a longer one is passed over."""
 LOOKED_AT = 20_000

@@ -35,6 +35,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("bottom", ("G", "end"), "Move", "Bottom", "to the last line; a log is followed again", LISTS),
     Action("left", ("h", "left"), "Move", "Left", "long lines of a log: to the left", ("log",)),
     Action("right", ("l", "right"), "Move", "Right", "long lines of a log: to the right", ("log",)),
+    Action("cursor_left", ("h", "left"), "Move", "Left", "curves: the cursor a point back, from the last one", ("curves",)),
+    Action("cursor_right", ("l", "right"), "Move", "Right", "curves: the cursor a point on, from the first one", ("curves",)),
+    Action("cursor_far_left", ("shift+left", "pageup"), "Move", "Far left", "curves: the cursor ten points back", ("curves",)),
+    Action("cursor_far_right", ("shift+right", "pagedown"), "Move", "Far right", "curves: the cursor ten points on", ("curves",)),
+    Action("cursor_first", ("home",), "Move", "First", "curves: the cursor to the first point", ("curves",)),
+    Action("cursor_last", ("end",), "Move", "Last", "curves: the cursor to the last point", ("curves",)),
+    Action("cursor_away", ("escape",), "Move", "Away", "curves: take the cursor away", ("curves",)),
     Action("open", ("enter",), "Move", "Open", "details of a layer; fold or unfold a group", ("table",)),
     Action("open", ("enter",), "Move", "Open", "open the pair, the session or the job", ("list",), True),
     Action("open", ("enter",), "Move", "Layer", "of a finding: to its layer", ("findings",)),
@@ -44,6 +51,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("back", ("escape",), "Move", "Back", "clear the filter", ("home",)),
     Action("back", ("escape",), "Move", "Back", "leave zoom, or go back; the job runs on", ("job",)),
     Action("back", ("escape",), "Find", "Clear", "clear the search and the filter of a log's lines", ("log pane",)),
+    Action("back", ("escape",), "Move", "Back", "leave the form, starting nothing", ("launch",), True),
+    Action("next_field", ("tab",), "Move", "Next field", "of the form: to the next field", ("launch",)),
+    Action("previous_field", ("shift+tab",), "Move", "Previous field", "of the form: to the field before", ("launch",)),
+    Action("next_field", ("enter", "down"), "Move", "Next field", "in a field: to the next one", ("form field",)),
+    Action("previous_field", ("up",), "Move", "Previous field", "in a field: to the one before", ("form field",)),
+    Action("cursor_right", ("right",), "Move", "Complete", "at the end of a path: take its completion", ("form field",)),
     Action("next_mismatch", ("n",), "Find", "Mismatch", "to the next mismatching layer", ("compare",), True),
     Action("previous_mismatch", ("N",), "Find", "Previous mismatch", "to the mismatching layer before", ("compare",)),
     Action("first", ("f",), "Find", "First", "to the first born layer, or the first mismatch", ("compare",), True),
@@ -65,6 +78,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("fold_all", ("E",), "Tree", "Fold all", "fold all groups, or unfold all", ("compare",)),
     Action("sort", ("s",), "Tree", "Sort", "largest max|d| first, or back to the tree", ("compare",)),
     Action("zoom", ("z",), "View", "Zoom", "give the focused pane all the room, or back", ("compare", "job")),
+    Action("next_metric", ("right_square_bracket",), "View", "Metric", "curves: the next metric", ("curves",), True),
+    Action("previous_metric", ("left_square_bracket",), "View", "Metric before", "curves: the metric before", ("curves",)),
+    Action("ranks", ("a",), "View", "Ranks", "curves: averaged over the ranks, or each rank", ("curves",), True),
+    Action("axis", ("u",), "View", "Epochs/steps", "curves: epochs or steps along the axis", ("curves",), True),
+    Action("scale", ("s",), "View", "Log scale", "curves: a logarithmic scale of the values, or a linear one", ("curves",), True),
     Action("wrap", ("w",), "View", "Wrap", "of a log: wrap long lines, or cut them", ("log",)),
     Action("next_log", ("t",), "View", "Log", "the next log: all ranks, the launcher, one rank after the other", ("job",), True),
     Action("previous_log", ("T",), "View", "Previous log", "the log before", ("job",)),
@@ -76,6 +94,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("confirm", ("enter",), "View", "Yes", "on a question: do it", ("question",)),
     Action("theme", ("ctrl+t",), "View", "Dark or light", "switch between the dark and the light theme", ("app",)),
     Action("launch", ("L",), "Run", "Launch", "an evaluation or a training as a job: a form", ("app",)),
+    Action("start", ("ctrl+s", "ctrl+enter"), "Run", "Start", "of the form: start what is shown, as a job", ("launch",), True),
     Action("stop_job", ("x",), "Run", "Stop", "end every process of the job", ("job",), True),
     Action("rerun", ("r",), "Run", "Run", "run again in fresh children", ("compare",), True),
     Action("reload", ("r",), "Run", "Reload", "read the lists again", ("home",)),
@@ -86,7 +105,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy", ("y",), "Copy", "Copy", "the selected text; else the layer's line, or its details where focused", ("compare",)),
     Action("copy", ("y",), "Copy", "Copy", "the selected text, or the line", ("home",)),
     Action("copy", ("y",), "Copy", "Copy", "of a log: the whole line", ("log",)),
+    Action("copy", ("y",), "Copy", "Copy", "curves: the values at the cursor, else the latest", ("curves",)),
+    Action("copy_csv", ("Y",), "Copy", "Copy CSV", "curves: the points as CSV, which a reference can be read from", ("curves",)),
     Action("copy", ("y",), "Copy", "Copy", "of a job: its id, state and progress", ("job",)),
+    Action("copy", ("ctrl+y", "y"), "Copy", "Copy", "of the form: the exact command, for a shell", ("launch",), True),
     Action("copy", ("y",), "Copy", "Copy", "on a page: the selected text, or the page", ("page",)),
     Action("copy_report", ("Y",), "Copy", "Copy report", "the report as Markdown", ("compare",)),
     Action("help", ("question_mark",), "App", "Help", "this page", ("app",), True),
@@ -97,7 +119,7 @@ ACTIONS: tuple[Action, ...] = (
 
 MOVING = frozenset(
     "open next_pane previous_pane back findings filter clear_filter search leave done notices details launch jobs next_log "
-    "previous_log stop_job reference confirm dismiss help command_palette".split()
+    "previous_log stop_job start next_field previous_field reference confirm dismiss help command_palette".split()
 )
 """Actions after which the focus may be elsewhere."""
 
@@ -106,6 +128,8 @@ KEY_NAMES = {
     "backslash": "\\",
     "question_mark": "?",
     "ampersand": "&",
+    "shift+left": "⇧←",
+    "shift+right": "⇧→",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "escape": "esc",

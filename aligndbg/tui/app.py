@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -25,6 +25,7 @@ from aligndbg.tui.job_feed import BoardFeed
 from aligndbg.tui.run import Run, Surroundings, Target
 from aligndbg.tui.theme import DARK, LIGHT
 from aligndbg.workflows.board import JobRow
+from aligndbg.workflows.checkpoints import CheckState
 from aligndbg.workflows.triage import Triage
 
 ROUNDS = 3
@@ -53,6 +54,8 @@ class AligndbgApp(App[str]):
 
     board: reactive[tuple[JobRow, ...]] = reactive((), init=False)
     """All jobs, as they stand now."""
+    checks: reactive[Mapping[str, Mapping[str, CheckState]]] = reactive({}, init=False)
+    """By pair, the checkpoints that its evaluations and trainings stand for."""
 
     def __init__(self, first: Callable[[], Screen[None]], around: Surroundings | None = None) -> None:
         super().__init__()
@@ -80,13 +83,15 @@ class AligndbgApp(App[str]):
             self._board_feed.stop()
 
     def _follow_jobs(self, jobs: Path) -> None:
-        self._board_feed = BoardFeed(jobs, self)
+        settings = self.around.settings if self.around is not None else None
+        self._board_feed = BoardFeed(jobs, settings.sessions if settings else None, self)
 
     @on(BoardFeed.Changed)
     def _on_board_changed(self, message: BoardFeed.Changed) -> None:
         if message.fault:
             self.notify(message.fault, severity="warning")
         self.board = message.rows
+        self.checks = message.checks
 
     def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
         """Messages hold strangers' names: they are never markup."""
@@ -182,6 +187,8 @@ class AligndbgApp(App[str]):
         from aligndbg.tui.screens.launch import LaunchScreen
 
         around = self.around
+        if isinstance(self.screen, LaunchScreen):
+            return
         if around is None or around.jobs is None or around.settings is None:
             self.notify("no job can be launched from here", severity="warning")
             return

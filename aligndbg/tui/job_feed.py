@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 from aligndbg.errors import AligndbgError
+from aligndbg.store.listing import SessionSummary, list_sessions
 from aligndbg.tui.feed import tell
 from aligndbg.workflows.board import Board, JobRow
+from aligndbg.workflows.checkpoints import CheckState, checkpoints
 from aligndbg.workflows.following import Follower, Update
 
 LOG = logging.getLogger(__name__)
@@ -22,6 +25,9 @@ POLL_S = 0.5
 
 BOARD_S = 1.0
 """Seconds between two looks at all jobs."""
+
+SESSIONS_EVERY = 5
+"""Looks at the jobs from one look at the sessions to the next."""
 
 MOST_SAMPLES = 5000
 """Samples that one message brings: a long log is drawn while it is read."""
@@ -76,10 +82,12 @@ class BoardFeed:
     @dataclass
     class Changed(Message):
         rows: tuple[JobRow, ...]
+        checks: Mapping[str, Mapping[str, CheckState]]
         fault: str = ""
 
-    def __init__(self, root: Path, to: MessagePump) -> None:
+    def __init__(self, root: Path, sessions: Path | None, to: MessagePump) -> None:
         self._root = root
+        self._sessions = sessions
         self._to = to
         self._wake = threading.Event()
         self._stopped = False
@@ -95,16 +103,22 @@ class BoardFeed:
 
     def _read(self) -> None:
         board = Board(self._root)
+        sessions: list[SessionSummary] = []
+        looks = 0
         told: BoardFeed.Changed | None = None
         while not self._stopped:
             try:
-                now = self.Changed(tuple(board.look()))
+                rows = tuple(board.look())
+                if self._sessions is not None and looks % SESSIONS_EVERY == 0:
+                    sessions = list_sessions(self._sessions)
+                now = self.Changed(rows, checkpoints(sessions, rows))
             except AligndbgError as error:
-                now = self.Changed((), error.message)
+                now = self.Changed((), {}, error.message)
             except Exception as error:
                 LOG.exception("the jobs in %s cannot be followed", self._root)
-                now = self.Changed((), f"{type(error).__name__}: {error}; the app's log has the details")
-            if told is None or (now.rows, now.fault) != (told.rows, told.fault):
+                now = self.Changed((), {}, f"{type(error).__name__}: {error}; the app's log has the details")
+            looks += 1
+            if told is None or (now.rows, now.checks, now.fault) != (told.rows, told.checks, told.fault):
                 told = now
                 tell(self._to, now)
             self._wake.wait(BOARD_S)

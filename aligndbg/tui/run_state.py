@@ -11,6 +11,7 @@ from aligndbg.core.layers import LayerPair
 from aligndbg.core.verdict import LayerResult
 from aligndbg.errors import AligndbgError, CannotPair, ChildDied
 from aligndbg.weights.plan import WeightPlan
+from aligndbg.workflows.checkpoints import CheckState
 from aligndbg.workflows.events import (
     Downloading,
     Event,
@@ -31,7 +32,6 @@ from aligndbg.workflows.report_model import Report
 from aligndbg.workflows.wording import figure
 
 Phase = Literal["running", "ended", "failed", "stopped"]
-CheckState = Literal["done", "failed", "running", "stopped", "not yet"]
 """`stopped` is a checkpoint whose run ended before it was decided."""
 
 CHECKPOINTS = ("weights", "forward", "layers", "eval", "train-step", "train")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.workflows.events import Event, RunStarted
+from aligndbg.workflows.launching import check_logs
 from aligndbg.workflows.sides import open_sides
 from aligndbg.workflows.stop import Stop
 from aligndbg.workflows.stream import Tell, stream
@@ -19,6 +20,7 @@ def check_pair(pair: PairSpec, settings: Settings) -> Iterator[Event]:
 
     def work(tell: Tell) -> None:
         tell(RunStarted(pair.name, pair.description, ""))
+        check_logs(pair)
         logs = settings.logs / f"check-{time.time_ns():x}"
         with open_sides(pair, logs, settings.arena_bytes, tell, stop) as sides:
             sides.wait_ready()

@@ -16,7 +16,6 @@ JOB = "ALIGNDBG_JOB"
 """The variable that names the job's folder."""
 
 
-
 class Metrics:
     """Appends to the job's metrics; without a job it does nothing. `top1` is the port's where both sides run."""
 

@@ -12,14 +12,12 @@ from aligndbg.jobs.eta import Pace, TimeLeft, epochs_done
 from aligndbg.jobs.expectation import Expectation, read_expectation
 from aligndbg.jobs.folder import Job, log_files, read_job
 from aligndbg.jobs.formats.detection import parser_for
+from aligndbg.jobs.formats.own import METRICS
 from aligndbg.jobs.metrics import Phase, Sample
 from aligndbg.jobs.schedule import lr_at
 from aligndbg.jobs.tail import Tail
 from aligndbg.jobs.violation import Ended, Measured, Passed, Violation
 from aligndbg.jobs.watch import Watch, standard_rules
-
-METRICS = "metrics.jsonl"
-"""Where aligndbg's own jobs, and programs that know of it, write their metrics."""
 
 NOTHING = Expectation()
 SILENT_SECONDS = 600.0
@@ -123,10 +121,10 @@ class Follower:
         files = log_files(self._path, job.spec.rank_logs if job.spec else None)
         # The launcher's own log repeats rank 0's.
         ranks: list[tuple[int | None, Path]] = list(enumerate(files[1:])) if len(files) > 1 else [(None, file) for file in files]
-        log_format = job.spec.log_format if job.spec else None
+        log_format, accuracy = (job.spec.log_format, job.spec.log_accuracy) if job.spec else (None, "percent")
         for rank, path in ranks:
             if path not in self._tails:
-                self._tails[path] = Tail(path, rank, parser_for(log_format, rank))
+                self._tails[path] = Tail(path, rank, parser_for(log_format, rank, accuracy=accuracy))
             yield self._tails[path], not has_own
         if has_own:
             if own not in self._tails:

@@ -18,10 +18,13 @@ from aligndbg.tui.screens.help import HelpScreen
 from aligndbg.tui.screens.home import HomeScreen
 from aligndbg.tui.screens.job import JobScreen
 from aligndbg.tui.screens.job_pages import StopPage
+from aligndbg.tui.screens.launch import LaunchScreen
 from aligndbg.tui.screens.pages import Page
+from aligndbg.tui.widgets.curves import CurvesPane
 from aligndbg.tui.widgets.entry_list import EntryList
 from aligndbg.tui.widgets.filter_bar import FilterInput
 from aligndbg.tui.widgets.findings_pane import FindingsPane
+from aligndbg.tui.widgets.form import FormInput
 from aligndbg.tui.widgets.layer_detail import LayerDetail
 from aligndbg.tui.widgets.layer_table import LayerTable
 from aligndbg.tui.widgets.log_pane import LogPane
@@ -38,6 +41,9 @@ PLACES: dict[str, type] = {
     "findings": FindingsPane,
     "page": Page,
     "job": JobScreen,
+    "curves": CurvesPane,
+    "launch": LaunchScreen,
+    "form field": FormInput,
     "log": LogView,
     "log pane": LogPane,
     "question": StopPage,

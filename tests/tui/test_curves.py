@@ -12,7 +12,6 @@ from driving import screen_text, told, until
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
-from textual.binding import Binding
 from textual.color import Color
 from textual.pilot import Pilot
 from textual.widgets import Static
@@ -25,7 +24,6 @@ from aligndbg.tui.actions import actions_of
 from aligndbg.tui.cells import clean
 from aligndbg.tui.theme import DARK, LIGHT
 from aligndbg.tui.widgets import curves as curves_module
-from aligndbg.tui.widgets.curve_actions import CURVE_ACTIONS
 from aligndbg.tui.widgets.curve_lines import Line, Scale, lines_of, marks_of, metrics_of, scale_of, value_at
 from aligndbg.tui.widgets.curve_metrics import MetricRow
 from aligndbg.tui.widgets.curve_plot import MARGIN, CurvePlot
@@ -428,12 +426,8 @@ async def test_the_plots_own_keys_and_wheel_do_nothing() -> None:
         assert screen_text(pilot) == before
 
 
-def test_every_action_is_carried_out_and_no_key_means_two_things() -> None:
-    assert all(callable(getattr(CurvesPane, f"action_{action.name}")) for action in CURVE_ACTIONS)
-    bound = {(one.key, one.action) for one in CurvesPane.BINDINGS if isinstance(one, Binding)}
-    assert bound == {(key, action.name) for action in CURVE_ACTIONS for key in action.keys}
-    keys = [key for action in CURVE_ACTIONS for key in action.keys]
-    assert len(keys) == len(set(keys))
+def test_keys_of_the_curves_and_of_their_screen_mean_the_same() -> None:
+    keys = [key for action in actions_of(("curves",)) for key in action.keys]
     others = {key: action.name for action in actions_of(("app", "job")) for key in action.keys}
     # Where the curves have them, they mean the same, or fall through while there is no cursor.
     assert {others[key] for key in keys if key in others} <= {"copy", "back"}

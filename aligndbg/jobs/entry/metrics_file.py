@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from aligndbg.jobs.formats.own import write_line
+from aligndbg.jobs.formats.own import METRICS, write_line
 from aligndbg.jobs.metrics import Phase, Sample, is_accuracy
-
-METRICS = "metrics.jsonl"
 
 
 class Metrics:

@@ -15,6 +15,9 @@ from typing import Any
 from aligndbg.jobs.formats.parser import Format, Memory, Reading
 from aligndbg.jobs.metrics import Phase, Sample
 
+METRICS = "metrics.jsonl"
+"""In a job's folder, where aligndbg's own jobs and programs that know of it write their metrics."""
+
 _POSITION = ("time", "rank", "phase", "epoch", "step", "total_steps")
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 

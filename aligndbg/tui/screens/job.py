@@ -24,7 +24,7 @@ from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
 from aligndbg.tui.feed import tell
 from aligndbg.tui.job_feed import JobFeed
-from aligndbg.tui.widgets.curves import CurvesPane
+from aligndbg.tui.widgets.curves import CAPACITY, CurvesPane
 from aligndbg.tui.widgets.job_bars import JobProblems, JobTitle
 from aligndbg.tui.widgets.log_tabs import LogTabs
 from aligndbg.workflows.following import Update
@@ -61,7 +61,7 @@ class JobScreen(Screen[None]):
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (SHORT, "-tall")]
         self.path = path
         self.latest: Update | None = None
-        self._curves = Curves()
+        self._curves = Curves(CAPACITY)
         self._reference: Curves | None = None
         self._reference_name = ""
         self._violations: dict[tuple[str, int | None, float], Violation] = {}
@@ -108,8 +108,8 @@ class JobScreen(Screen[None]):
         await self.query_one(LogTabs).show(log_files(job.path, job.spec.rank_logs if job.spec else None))
         self._draw()
         assert self._feed is not None
-        # Once the screen has been drawn, there is time to read on.
-        self.call_after_refresh(self._feed.go_on)
+        # What else came meanwhile is dealt with before more is read.
+        self.call_later(self._feed.go_on)
 
     def _draw(self) -> None:
         self.query_one(CurvesPane).show(

@@ -22,12 +22,12 @@ from textual.widgets import Button, Footer, Static
 from aligndbg.errors import AligndbgError
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
+from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
 from aligndbg.tui.feed import tell
 from aligndbg.tui.theme import MUTED
 from aligndbg.tui.widgets.form import FormField, FormInput
-from aligndbg.tui.widgets.launch_actions import launch_bindings
 from aligndbg.tui.widgets.launch_fields import KIND, field_specs, kind_spec
 from aligndbg.tui.widgets.launch_text import command_text, problems_text
 from aligndbg.workflows.launch_request import Offer, Wrong, defaults, offers, read_form
@@ -48,7 +48,7 @@ class LaunchScreen(Screen[Path | None]):
     Each change makes a new plan in a thread: configs and lists are read for it.
     """
 
-    BINDINGS = launch_bindings("launch")
+    BINDINGS = bindings("launch")
     HELP: ClassVar = ("launch", "form field")
     AUTO_FOCUS = "FormField Choice"
     DEFAULT_CSS = """

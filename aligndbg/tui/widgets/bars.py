@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.cells import cell_len
 from textual.app import RenderResult
@@ -14,8 +14,9 @@ from textual.widget import Widget
 from aligndbg.report.lines import amount
 from aligndbg.report.text import weights_text
 from aligndbg.tui.cells import LABEL, bar, clean, fit, hanging
-from aligndbg.tui.run_state import CHECK_GLYPHS, IDLE, CheckState, RunState
+from aligndbg.tui.run_state import CHECK_GLYPHS, IDLE, RunState
 from aligndbg.tui.theme import MUTED, VERDICT_CLASSES, verdict_style
+from aligndbg.workflows.checkpoints import CheckState
 from aligndbg.workflows.events import Notice
 from aligndbg.workflows.wording import GLYPHS
 
@@ -230,9 +231,12 @@ def headline_text(text: str, verdict: str) -> Content:
 
 
 class StatusLines(StateLine):
-    """The headline and the six checkpoints."""
+    """The headline and the six checkpoints: what this run says of them, and what evaluations and trainings of the pair do."""
 
     DEFAULT_CSS = "StatusLines { background: $panel; }"
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "checks", lambda: self.refresh(), init=False)
 
     def draw(self, room: int) -> Content:
         text, verdict = self.state.headline()
@@ -247,7 +251,8 @@ class StatusLines(StateLine):
 
     def checkpoints(self, room: int) -> Content:
         """Each with its word; where that is too long, those of one state share it, or the word goes."""
-        states = self.state.checkpoints()
+        known: Mapping[str, Mapping[str, CheckState]] = getattr(self.app, "checks", {})
+        states = self.state.checkpoints() | known.get(self.state.pair, {})
         groups: dict[CheckState, list[str]] = {}
         for name, state in states.items():
             groups.setdefault(state, []).append(name)

@@ -14,10 +14,10 @@ from textual.widgets import Static
 
 from aligndbg.jobs.series import Axis, Curves
 from aligndbg.jobs.violation import Violation
+from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
 from aligndbg.tui.theme import MUTED
-from aligndbg.tui.widgets.curve_actions import curve_bindings
 from aligndbg.tui.widgets.curve_lines import MOST_RANKS, Line, Scale, lines_of, marks_of, metrics_of, rank_count, scale_of, stops
 from aligndbg.tui.widgets.curve_looks import legend
 from aligndbg.tui.widgets.curve_metrics import MetricRow
@@ -47,7 +47,7 @@ HINT = "← → or a click sets a cursor"
 class CurvesPane(Vertical, can_focus=True):
     """`show` hands it the curves, at most twice a second while a job runs; it draws anew where they have changed."""
 
-    BINDINGS = curve_bindings()
+    BINDINGS = bindings("curves")
 
     DEFAULT_CSS = """
     CurvesPane {

@@ -18,9 +18,9 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input, Select, Static
 
+from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.widgets.filter_bar import HARMLESS
-from aligndbg.tui.widgets.launch_actions import launch_bindings
 
 ENTRIES_READ = 5000
 """Names of a folder that a completion looks at."""
@@ -113,7 +113,7 @@ class FormField(Vertical):
 
 
 class FormInput(Input):
-    BINDINGS: ClassVar[list[BindingType]] = launch_bindings("form field")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("form field")
 
     def action_next_field(self) -> None:
         self.screen.focus_next()
