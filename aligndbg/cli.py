@@ -240,6 +240,7 @@ def _eval_parser(parser: Parser) -> Parser:
     data.add_argument("--limit", type=int, metavar="N", help="only the first N")
     data.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th, before --limit counts")
     data.add_argument("--own-preprocess", action="store_true", help="each side's own preprocessing, not the same tensors on both")
+    data.add_argument("--causes", type=int, default=0, metavar="N", help="that, and on N pictures what each of its settings costs")
     run = parser.add_argument_group("the run")
     run.add_argument("--side", choices=("both", "torch", "paddle"), default="both", help="either side alone (default: both)")
     run.add_argument("--batch-size", type=int, metavar="N", help="default: eval.batch_size of pair.yaml")

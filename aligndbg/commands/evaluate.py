@@ -48,17 +48,20 @@ def evaluate(options: Namespace) -> int:
 
 
 def request_of(options: Namespace) -> EvalRequest:
-    for name, least in (("limit", 1), ("every", 1), ("batch_size", 1), ("workers", 1), ("nproc", 1), ("nnodes", 1)):
+    for name, least in (("limit", 1), ("every", 1), ("batch_size", 1), ("workers", 1), ("nproc", 1), ("nnodes", 1), ("causes", 0)):
         value = getattr(options, name)
         if value is not None and value < least:
             raise UsageError(f"--{name.replace('_', '-')}: expected {least} or more, found {value}")
+    if options.causes and (options.side != "both" or options.nproc * options.nnodes > 1):
+        raise UsageError("--causes needs both sides, and one process for each", "leave out --side, --nproc and --nnodes")
     if options.nnodes > 1 and not re.fullmatch(r"[^\s:/]+:\d{1,5}", options.master):
         raise UsageError(f"--master: expected HOST:PORT where {options.nnodes} machines meet, found {options.master!r}")
     return EvalRequest(
         list=_path(options.list),
         data=_path(options.data),
         sides=BOTH if options.side == "both" else (options.side,),
-        own_preprocess=options.own_preprocess,
+        own_preprocess=options.own_preprocess or bool(options.causes),
+        causes=options.causes,
         batch_size=options.batch_size,
         workers=options.workers,
         limit=options.limit,
@@ -73,7 +76,7 @@ def request_of(options: Namespace) -> EvalRequest:
 
 def asked(options: Namespace) -> dict[str, Any]:
     """What the user asked for beside the pair, as a session keeps it."""
-    usual = {"every": 1, "side": "both", "own_preprocess": False, "nproc": 1, "nnodes": 1, "device": "cpu"}
+    usual = {"every": 1, "side": "both", "own_preprocess": False, "causes": 0, "nproc": 1, "nnodes": 1, "device": "cpu"}
     names = ("list", "data", "limit", "batch_size", "workers", "shape", "seed", "weights", "torch_python", "paddle_python", *usual)
     found = {name: value for name in names if (value := getattr(options, name)) != usual.get(name)}
     # The session is read from other folders too.

@@ -8,7 +8,15 @@ from aligndbg.datasets.classes import class_names
 from aligndbg.report.document import BLANK, Block, Column, Document, Row, Span, Style, Table, field, line
 from aligndbg.report.markdown import code, prose
 from aligndbg.report.text import environment_text
-from aligndbg.workflows.evaluate_model import DifferenceReport, EvalReport, PairedReport, PictureReport, SpeedReport
+from aligndbg.workflows.evaluate_model import (
+    CauseReport,
+    DifferenceReport,
+    EvalReport,
+    PairedReport,
+    PictureReport,
+    PreprocessReport,
+    SpeedReport,
+)
 from aligndbg.workflows.events import BatchDone
 from aligndbg.workflows.wording import figure
 
@@ -68,6 +76,10 @@ def _blocks(report: EvalReport) -> Iterator[Block]:
             yield field("", Span(remark, "dim"))
     if report.difference:
         yield field("logits", difference_text(report.difference))
+    if report.preprocess_gap:
+        yield field("preprocess", preprocess_text(report.preprocess_gap))
+        for cause in report.preprocess_gap.causes:
+            yield field("", cause_text(cause))
     if remark := target_text(report):
         yield field("target", Span(remark, "dim"))
     yield from _fields(report)
@@ -138,6 +150,17 @@ def difference_text(difference: DifferenceReport) -> str:
     )
 
 
+def preprocess_text(found: PreprocessReport) -> str:
+    return (
+        f"on {found.images} pictures the models make {found.model_gap:+.3f} points of the gap, the preprocessing "
+        f"{found.preprocess_gap:+.3f} ({flips_text(found.flips)})"
+    )
+
+
+def cause_text(cause: CauseReport) -> str:
+    return f"{cause.id}: {cause.message}; with torch's, {cause.mended} flips are mended and Paddle has {cause.top1:.3f} %"
+
+
 def target_text(report: EvalReport) -> str:
     if report.target_top1 is None:
         return ""
@@ -198,6 +221,8 @@ def _markdown(report: EvalReport) -> Iterator[str]:
         ("top-5", paired_text(report.top5) if report.top5 else ""),
         ("gap", gap_text(report.top1, report.max_gap) if report.top1 else ""),
         ("logits", difference_text(report.difference) if report.difference else ""),
+        ("preprocessing", preprocess_text(report.preprocess_gap) if report.preprocess_gap else ""),
+        *((cause.id, cause_text(cause)) for cause in (report.preprocess_gap.causes if report.preprocess_gap else ())),
         ("target", target_text(report)),
         ("tensors", tensors_text(report)),
         ("weights", report.weights),

@@ -18,10 +18,11 @@ from aligndbg.store.images import CLASSES, ImageWriter
 from aligndbg.store.listing import list_sessions, resolve_session
 from aligndbg.store.session import open_session
 from aligndbg.store.writer import SessionWriter
+from aligndbg.workflows.evaluate_causes import measure_causes
 from aligndbg.workflows.evaluate_forwards import Flight, Forwards
 from aligndbg.workflows.evaluate_launched import SHARDS, LaunchedForwards
 from aligndbg.workflows.evaluate_metrics import Metrics
-from aligndbg.workflows.evaluate_model import EvalReport, SpeedReport
+from aligndbg.workflows.evaluate_model import EvalReport, PreprocessReport, SpeedReport
 from aligndbg.workflows.evaluate_pictures import EvalRequest, Selection, excluded_of, facts_of, require_same, select
 from aligndbg.workflows.evaluate_rows import Tally, check_logits, rows_of, summarise
 from aligndbg.workflows.evaluate_sides import Ready, children_of, environment_of, get_ready
@@ -184,7 +185,17 @@ class _Run:
             sizes = (selection.batch_size, self._workers_for(left))
             with Decoders(selection.pipelines, selection.shape, *sizes, log) as decoders:
                 Forwards(ready.children, decoders, selection.pipeline_of_side, self._stop.check).run(left, on_batch)
-        return self._report(ready, images, clock)
+        report = self._report(ready, images, clock)
+        return replace(report, preprocess_gap=self._causes(ready, images))
+
+    def _causes(self, ready: Ready, images: ImageWriter) -> PreprocessReport | None:
+        """What each setting of the preprocessing costs, where both sides have their own and it is asked for."""
+        if not self._request.causes or len(self._selection.pipelines) < 2:
+            return None
+        self._tell(SideProgress("paddle", "judging", "with torch's preprocessing, setting by setting"))
+        log = self._writer.logs / "decoders.log"
+        rest = (self._request.causes, self._workers, log, self._stop.check)
+        return measure_causes(ready.children["paddle"], self._selection, images.images(), *rest)
 
     def _told(self, number: int, tally: Tally, pace: Pace, total: int) -> None:
         now, done = time.perf_counter(), tally.images + tally.excluded

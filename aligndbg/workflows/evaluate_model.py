@@ -74,6 +74,31 @@ class ExcludedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseReport:
+    """A setting of the preprocessing. Where Paddle's takes torch's value of it and nothing else, `flips` best classes change,
+    `mended` of those that the preprocessing had changed are as on torch's tensors again, and Paddle's accuracy is `top1` percent.
+    """
+
+    id: str
+    message: str
+    flips: int
+    mended: int
+    top1: float
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessReport:
+    """Of `images` pictures: the gap in points that the models make on torch's tensors, and what Paddle's own preprocessing adds to
+    it; `flips` best classes of Paddle's change by that."""
+
+    images: int
+    model_gap: float
+    preprocess_gap: float
+    flips: int
+    causes: tuple[CauseReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SpeedReport:
     """Of this run, without the pictures of one that it resumed. `ips` is pictures a second over `seconds`; `decode_s` is of all
     `workers` together, the forwards are of one child each. `bound_ips` is what the slowest of them allowed."""
@@ -112,6 +137,7 @@ class EvalReport:
     difference: DifferenceReport | None = None
     differing: tuple[PictureReport, ...] = ()
     excluded: tuple[ExcludedPicture, ...] = ()
+    preprocess_gap: PreprocessReport | None = None
     weights: str = ""
     weights_sha256: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict)

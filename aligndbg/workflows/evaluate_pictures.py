@@ -20,7 +20,8 @@ from aligndbg.workflows.sides import BOTH
 class EvalRequest:
     """What to evaluate; None leaves it to the pair, or to the machine.
 
-    `list` and `data` are absolute. Every `every`-th picture is taken, then the first `limit`. `resume` is a session's name, `""`
+    `list` and `data` are absolute. Every `every`-th picture is taken, then the first `limit`. `causes` is on how many
+    pictures the models' gap is told from that of their own preprocessing. `resume` is a session's name, `""`
     for the newest of this pair that was stopped, None for a new one. `ranks` processes a side, under a launcher where more than 1;
     `nodes` machines with so many each, which meet at `master`, HOST:PORT.
     """
@@ -29,6 +30,7 @@ class EvalRequest:
     data: Path | None = None
     sides: tuple[str, ...] = BOTH
     own_preprocess: bool = False
+    causes: int = 0
     batch_size: int | None = None
     workers: int | None = None
     limit: int | None = None
