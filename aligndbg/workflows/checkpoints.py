@@ -10,7 +10,7 @@ from aligndbg.workflows.board import JobRow
 
 CheckState = Literal["done", "failed", "running", "stopped", "not yet"]
 
-EVALUATIONS = frozenset(("evaluate", "paddleclas-eval"))
+EVALUATIONS = frozenset(("eval", "paddleclas-eval"))
 TRAININGS = frozenset(("train", "paddleclas-train"))
 BELOW_TARGET = "below-target"
 _BY_VERDICT: Mapping[str, CheckState] = {"within": "done", "beyond": "failed"}

@@ -56,7 +56,7 @@ class Wrong:
 
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
-    "train": ("config", "overrides", "ranks", "device", "gpus", "master", "nodes", "output", "resume", "title"),
+    "train": ("config", "data", "list", "overrides", "ranks", "device", "gpus", "master", "nodes", "output", "resume", "title"),
     "evaluate": ("list", "data", "ranks", "device", "gpus", "resume", "title"),
     "paddleclas-train": ("checkout", "config", "overrides", "ranks", "device", "gpus", "master", "nodes", "output", "title"),
     "paddleclas-eval": ("checkout", "config", "overrides", "ranks", "device", "gpus", "master", "nodes", "title"),
@@ -106,6 +106,9 @@ def defaults(offer: Offer, pair: PairSpec | None) -> dict[str, str]:
         found["checkout"] = nearest_checkout()
     elif pair is not None:
         recipe, pictures, data = pair.train.recipe, pair.eval.list, pair.eval.data
+        if offer.kind == "train":
+            # The recipe names its own; those of an evaluation are no pictures to train on.
+            pictures = data = None
         for name, value in (("config", recipe), ("list", pictures), ("data", data)):
             found[name] = shown(pair.root / Path(value).expanduser()) if value else ""
         found["log_format"] = pair.logs.format or ""

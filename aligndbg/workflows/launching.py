@@ -121,13 +121,19 @@ def _train(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) -> La
         wrong.append(Wrong("config", "no recipe is named", "a YAML file with Global, Optimizer and DataLoader"))
     elif not recipe.is_file():
         wrong.append(Wrong("config", f"{request.config} does not exist"))
-    if request.pair is None or any(one.field == "config" for one in wrong):
+    if request.list and not request.data:
+        wrong.append(Wrong("data", "a list needs the folder that its paths start at"))
+    if request.pair is None or any(one.field in ("config", "data") for one in wrong):
         return LaunchPlan(request)
     # Reading recipes brings in what only trainings need.
-    from aligndbg.workflows.training import training_spec
+    from aligndbg.workflows.training import data_overrides, read_recipe, training_spec
 
     output = Path(request.output).expanduser().absolute() if request.output else None
+    overrides = request.overrides
     try:
+        if request.data:
+            file = Path(request.list).expanduser() if request.list else None
+            overrides = (*data_overrides(read_recipe(recipe, overrides), Path(request.data).expanduser(), file), *overrides)
         spec = training_spec(
             request.pair,
             recipe,
@@ -135,7 +141,7 @@ def _train(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) -> La
             output=output,
             resume=request.resume,
             settings=settings,
-            overrides=request.overrides,
+            overrides=overrides,
         )
     except UsageError as error:
         field = next((name for name in ("overrides", "resume") if getattr(request, name)), "config")

@@ -57,7 +57,7 @@ def test_a_training_is_done_when_it_reached_its_target(tmp_path: Path, status: s
 
 
 def test_an_evaluation_that_runs_as_a_job_counts_before_the_last_one(tmp_path: Path) -> None:
-    folder = made(tmp_path, "20260101T120000Z-evaluate-0000", kind="evaluate", pair="net")
+    folder = made(tmp_path, "20260101T120000Z-eval-0000", kind="eval", pair="net")
     assert checkpoints([evaluated("within")], Board(tmp_path).look()) == {"net": {"eval": "running"}}
     over(folder)
     assert checkpoints([evaluated("within")], Board(tmp_path).look()) == {"net": {"eval": "done"}}

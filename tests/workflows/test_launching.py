@@ -13,12 +13,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from aligndbg.errors import PairError, UsageError
 from aligndbg.jobs.expectation import Expectation, read_expectation
 from aligndbg.jobs.folder import log_files, read_job, stop
 from aligndbg.jobs.paddleclas_overrides import overridden
 from aligndbg.jobs.templates import RANK_LOG, Ranks
+from aligndbg.pairs.discovery import find_pair
 from aligndbg.pairs.load import load_pair
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
@@ -276,9 +278,30 @@ def test_a_pair_is_offered_what_it_has(tmp_path: Path) -> None:
     assert [offer.kind for offer in rest] == none
 
 
+def test_a_training_takes_its_pictures_from_the_form(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / name / "one.png")
+    pair = find_pair(str(Path(__file__).parents[2] / "models/squeezenet1_0"))
+    values = {
+        "config": str(pair.root / "train.yaml"),
+        "ranks": "2",
+        "data": str(tmp_path / "photos"),
+        "overrides": "Arch.class_num=2",
+    }
+    request, wrong = read_form(Offer("train", ""), values, pair)
+    plan = launch_plan(request, SETTINGS, wrong)
+    assert plan.wrong == () and plan.spec is not None
+    assert f'DataLoader.Train.dataset.image_root="{tmp_path / "photos"}"' in plan.spec.argv
+    assert plan.spec.argv.index("Arch.class_num=2") > plan.spec.argv.index("DataLoader.Eval.dataset.cls_label_path=null")
+    request, wrong = read_form(Offer("train", ""), {**values, "data": "", "list": "list.txt"}, pair)
+    assert [one.field for one in launch_plan(request, SETTINGS, wrong).wrong] == ["data"]
+
+
 def test_a_form_begins_with_what_is_known(checkout: Path, tmp_path: Path) -> None:
     pair = pair_in(tmp_path / "pair", train={"recipe": "train.yaml"}, eval={"list": "../list.txt", "data": "/data"})
     assert defaults(Offer("train", ""), pair)["config"] == "pair/train.yaml"
+    assert defaults(Offer("train", ""), pair)["data"] == ""
     assert {**defaults(Offer("evaluate", ""), pair), "device": ""}.items() >= {"list": "list.txt", "data": "/data"}.items()
     assert defaults(Offer("paddleclas-eval", ""), pair)["checkout"] == "PaddleClas"
 

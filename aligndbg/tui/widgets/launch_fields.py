@@ -35,6 +35,12 @@ _SPECS = {
 
 def field_specs(offer: Offer) -> tuple[FieldSpec, ...]:
     specs = [_SPECS[name] for name in FIELDS[offer.kind]]
+    if offer.kind == "train":
+        hints = {
+            "data": "the folder of pictures, one folder a class or with a list; the recipe's",
+            "list": "PATH LABEL in each line",
+        }
+        specs = [replace(spec, hint=hints.get(spec.name, spec.hint)) for spec in specs]
     if offer.kind.startswith("paddleclas"):
         hint = "ppcls/configs/.../NAME.yaml, from the checkout or from here"
         specs = [replace(spec, label="config", hint=hint) if spec.name == "config" else spec for spec in specs]
