@@ -20,7 +20,7 @@ from aligndbg.store.images import CLASSES
 from aligndbg.store.listing import list_sessions
 from aligndbg.store.session import Status, open_session
 from aligndbg.store.snapshot import Source, sources_of
-from aligndbg.workflows.inspect import Inspection
+from aligndbg.workflows.inspect import Depth, Inspection
 
 LIST, DATA = "list", "data"
 """What an evaluation's options call its list file and its folder of pictures."""
@@ -140,7 +140,9 @@ def changed_sources(triage: Triage) -> tuple[str, ...]:
     return tuple(Path(one.path).name for one in triage.sources if now.get((one.role, one.path)) != one.sha256)
 
 
-def image_inspection(triage: Triage, place: int, settings: Settings, what_if: Sequence[str] = ()) -> Inspection:
+def image_inspection(
+    triage: Triage, place: int, settings: Settings, what_if: Sequence[str] = (), depth: Depth | None = None
+) -> Inspection:
     """The comparison of layers on one picture, which torch's preprocessing makes the input of both sides.
 
     Weights, device and interpreters are the evaluation's; the models' files are read as they are now. InputError where the picture
@@ -150,7 +152,7 @@ def image_inspection(triage: Triage, place: int, settings: Settings, what_if: Se
     pair = with_overrides(triage.pair, input=path)
     kept = {name: value for name, value in triage.options.items() if name in ("weights", "seed", "shape", "device")}
     options = {"input": [path], **kept, **({"what_if": list(what_if)} if what_if else {})}
-    return Inspection(pair, settings, options, triage.device, what_if=what_if)
+    return Inspection(pair, settings, options, triage.device, depth=depth, what_if=what_if)
 
 
 def preprocessing_difference(triage: Triage, place: int) -> PreprocessingDifference:
