@@ -20,6 +20,18 @@ from aligndbg.workflows.events import EvalEnded, RunFailed
 from aligndbg.workflows.sides import BOTH
 
 
+LIMITS = {
+    "limit": (1, 1 << 62),
+    "every": (1, 1 << 62),
+    "causes": (0, 1 << 62),
+    "batch_size": (1, 1 << 16),
+    "workers": (1, 1 << 10),
+    "nproc": (1, 1 << 10),
+    "nnodes": (1, 1 << 10),
+}
+"""More of what takes memory or processes is a slip of the keyboard."""
+
+
 def evaluate(options: Namespace) -> int:
     """0 where the gap is within the rule or only one side ran, 1 where it is beyond."""
     check_targets(json=options.json, md=options.md)
@@ -48,10 +60,11 @@ def evaluate(options: Namespace) -> int:
 
 
 def request_of(options: Namespace) -> EvalRequest:
-    for name, least in (("limit", 1), ("every", 1), ("batch_size", 1), ("workers", 1), ("nproc", 1), ("nnodes", 1), ("causes", 0)):
+    for name, (least, most) in LIMITS.items():
         value = getattr(options, name)
-        if value is not None and value < least:
-            raise UsageError(f"--{name.replace('_', '-')}: expected {least} or more, found {value}")
+        if value is not None and not least <= value <= most:
+            expected = f"{least} or more" if value < least else f"{most} or less"
+            raise UsageError(f"--{name.replace('_', '-')}: expected {expected}, found {value}")
     if options.causes and (options.side != "both" or options.nproc * options.nnodes > 1):
         raise UsageError("--causes needs both sides, and one process for each", "leave out --side, --nproc and --nnodes")
     if options.nnodes > 1 and not re.fullmatch(r"[^\s:/]+:\d{1,5}", options.master):

@@ -181,6 +181,9 @@ def test_what_each_setting_of_the_preprocessing_costs(project: Project) -> None:
     [
         (("--limit", "0"), "--limit: expected 1 or more, found 0"),
         (("--workers", "-1"), "--workers: expected 1 or more, found -1"),
+        (("--workers", "100000"), "--workers: expected 1024 or less, found 100000"),
+        (("--causes", "9", "--side", "torch"), "--causes needs both sides"),
+        (("--nnodes", "2", "--master", "here"), "--master: expected HOST:PORT where 2 machines meet, found 'here'"),
         (("--list", "none.txt"), "none.txt"),
         (("--data", "models/plain/val.txt"), "val.txt"),
     ],
