@@ -19,7 +19,6 @@ from aligndbg.workflows.evaluate_pictures import EvalRequest
 from aligndbg.workflows.events import EvalEnded, RunFailed
 from aligndbg.workflows.sides import BOTH
 
-
 LIMITS = {
     "limit": (1, 1 << 62),
     "every": (1, 1 << 62),
