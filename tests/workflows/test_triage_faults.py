@@ -73,12 +73,10 @@ def test_flips_come_first_and_lead_to_the_layer(project: Project, model: str, la
     gaps = np.abs(torch - paddle).max(1)[[rows[triage.images.names[place]] for place in ranked(triage.images, "max")]]
     assert (np.diff(gaps) <= 0).all()
 
-    run = image_inspection(
-        triage, int(order[0]), Settings(project.root / "sessions", project.root / "cache", project.root / "logs")
-    )
-    run._depth = Depth(golden=False, onnx=False)
+    settings = Settings(project.root / "sessions", project.root / "cache", project.root / "logs")
+    run = image_inspection(triage, int(order[0]), settings, depth=Depth(golden=False, onnx=False))
     events = list(run.events())
-    assert isinstance(run, Inspection) and isinstance(events[-1], RunEnded)
+    assert isinstance(events[-1], RunEnded)
     report = events[-1].report
     assert report.first_born == layer
     assert triage.images.names[order[0]] in (report.input or "")
