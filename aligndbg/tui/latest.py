@@ -29,6 +29,12 @@ class Latest(Generic[Asked]):
                 self._thread.start()
             self._changed.notify()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something newer is asked for than what is being done, or nothing more at all."""
+        with self._changed:
+            return self._stopped or self._asked is not NOTHING
+
     def stop(self) -> None:
         """What is being done comes to its end in its own time; nothing new begins."""
         with self._changed:

@@ -74,7 +74,8 @@ async def shown(pilot: Pilot[Any]) -> None:
 
 def settled(pilot: Pilot[Any]) -> bool:
     table = screen(pilot).table
-    return table.triage is not None and (table.place is None or table.place in screen(pilot)._looks)
+    looked = screen(pilot)._looks.get(table.place) if table.place is not None else None
+    return table.triage is not None and (table.place is None or (looked is not None and looked.whole))
 
 
 def screen(pilot: Pilot[Any]) -> TriageScreen:
@@ -390,6 +391,13 @@ async def test_graphics_go_round_and_kitty_is_told_to_forget(tmp_path: Path, mon
         await pilot.press("p")
         await driving.until(pilot, lambda: "▀▀▀" in driving.screen_text(pilot))
         assert "\x1b_Ga=d" in terminal.getvalue()
+
+
+async def test_sixel_is_sent_where_the_picture_is(tmp_path: Path) -> None:
+    async with opened(write_evaluation(tmp_path), graphics=("sixel", "halfcell")) as pilot:
+        await driving.until(pilot, lambda: "\x1bP" in driving.screen_text(pilot))
+        await pilot.press("p")
+        await driving.until(pilot, lambda: "▀▀▀" in driving.screen_text(pilot))
 
 
 async def test_a_terminal_without_graphics_says_so(tmp_path: Path) -> None:

@@ -188,19 +188,23 @@ class TriageScreen(Screen[None]):
         self._show_place()
         if triage is None or place is None:
             await self.detail.show_look(None)
-        elif place in self._looks:
-            await self.detail.show_look(self._looks[place])
         else:
-            self._looker.ask((triage, place))
+            looked = self._looks.get(place)
+            if looked is not None:
+                await self.detail.show_look(looked)
+            if looked is None or not looked.whole:
+                self._looker.ask((triage, place))
 
     def _look(self, asked: tuple[Triage, int]) -> None:
         triage, place = asked
         try:
-            looked = look(triage, place)
+            for looked in look(triage, place):
+                tell(self, self.LookedAt(triage, looked))
+                if self._looker.waiting:
+                    return
         except Exception as error:
             LOG.exception("picture %d cannot be looked at", place)
-            looked = Looked(place, problem=f"{type(error).__name__}: {error}")
-        tell(self, self.LookedAt(triage, looked))
+            tell(self, self.LookedAt(triage, Looked(place, problem=f"{type(error).__name__}: {error}")))
 
     @on(LookedAt)
     async def _on_looked_at(self, message: LookedAt) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -39,7 +39,7 @@ BAR = 8
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a picture's file gave; `problem` and `unprepared` say why there is no image and no difference."""
+    """What a picture's file gave, so far; `problem` and `unprepared` say why there is no image and no difference."""
 
     place: int
     image: Image | None = None
@@ -48,17 +48,26 @@ class Looked:
     difference: PreprocessingDifference | None = None
     unprepared: str = ""
 
+    @property
+    def whole(self) -> bool:
+        """Whether nothing more will come."""
+        return bool(self.problem or self.difference or self.unprepared)
 
-def look(triage: Triage, place: int) -> Looked:
-    """Read and decode a picture; for a thread. Whatever is wrong with it is told, nothing raised."""
+
+def look(triage: Triage, place: int) -> Iterator[Looked]:
+    """Read and decode a picture, then see what preprocessing makes of it, which takes longer; for a thread. Whatever is wrong with
+    the picture is told, nothing raised."""
     try:
         image, size = thumbnail(triage.path(place), THUMBNAIL)
     except AligndbgError as error:
-        return Looked(place, problem=error.message)
+        yield Looked(place, problem=error.message)
+        return
+    looked = Looked(place, image, size)
+    yield looked
     try:
-        return Looked(place, image, size, difference=preprocessing_difference(triage, place))
+        yield replace(looked, difference=preprocessing_difference(triage, place))
     except AligndbgError as error:
-        return Looked(place, image, size, unprepared=error.message)
+        yield replace(looked, unprepared=error.message)
 
 
 class ImageDetail(Vertical, can_focus=True):
@@ -107,10 +116,11 @@ class ImageDetail(Vertical, can_focus=True):
         """None where no picture is selected."""
         if looked is not None and looked.place != self._place:
             return
-        self._looked = looked
         image = looked.image if looked else None
         problem = clean(looked.problem) if looked else ""
-        await self.picture.show(image, f"◆ {problem}" if problem else "", bool(problem))
+        if image is None or image is not self.picture.image:
+            await self.picture.show(image, f"◆ {problem}" if problem else "", bool(problem))
+        self._looked = looked
         self.border_subtitle = f"{looked.size[0]}x{looked.size[1]}" if image and looked else ""
         self._draw()
 
@@ -170,7 +180,7 @@ class ImageDetail(Vertical, can_focus=True):
         if looked is None or looked.image is None:
             return
         if looked.difference is None:
-            yield hanging("tensors", MUTED, clean(looked.unprepared), width, "$text-warning")
+            yield hanging("tensors", MUTED, clean(looked.unprepared) or "…", width, "$text-warning" if looked.unprepared else MUTED)
             return
         found = looked.difference
         if found.alike:
