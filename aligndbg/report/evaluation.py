@@ -170,8 +170,8 @@ def target_text(report: EvalReport) -> str:
 
 def tensors_text(report: EvalReport) -> str:
     if report.same_tensors:
-        what = "the same on both sides" if len(report.sides) == 2 else "torch's preprocessing"
-        return f"{what}: {next(iter(report.preprocess.values()), '')}"
+        steps = next(iter(report.preprocess.values()), "")
+        return f"the same on both sides: {steps}" if len(report.sides) == 2 else steps
     return "each side's own: " + "; ".join(f"{NAMES[side]}: {steps}" for side, steps in report.preprocess.items())
 
 

@@ -17,6 +17,7 @@ import pytest
 from pictures import CLASSES, SECTIONS, make_pictures
 from project import Project, both_frameworks
 
+from aligndbg.store.entries import SideEnvironment
 from aligndbg.store.session import open_session
 
 pytestmark = both_frameworks
@@ -299,6 +300,23 @@ def test_interrupted_it_can_go_on(project: Project) -> None:
     assert process.returncode == 130, err
     shown = project.run("sessions", "show", "--text")
     assert "partial" in shown.out and "--resume" in shown.out
+    assert result(project, "plain", "--resume")["images"] == 22
+
+
+def test_a_child_that_dies_ends_the_run_which_can_go_on(project: Project) -> None:
+    project.pair("plain", "Unhurried", "Plain", **SECTIONS)
+    make_pictures(project.root / "models" / "plain")
+    process = start(project, "plain")
+    deadline = time.monotonic() + 60
+    while not judged(project) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with open_session(project.sessions[-1]) as session:
+        sides = [entry for entry in session.stream() if isinstance(entry, SideEnvironment)]
+    os.kill(next(entry.values["pid"] for entry in sides if entry.side == "torch"), signal.SIGKILL)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert b"the torch child was killed by SIGKILL" in err
+    assert 0 < judged(project) < 22
     assert result(project, "plain", "--resume")["images"] == 22
 
 
