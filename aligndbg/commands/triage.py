@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
 from pathlib import Path
 
 from aligndbg.commands.options import STDOUT, check_targets, put, settings_of
@@ -16,7 +14,6 @@ from aligndbg.report.contact_sheet import contact_sheet
 from aligndbg.report.document import Span, line
 from aligndbg.report.terminal import write
 from aligndbg.report.triage import list_file, triage_csv, triage_document, triage_json
-from aligndbg.settings import Settings
 from aligndbg.store.listing import resolve_session
 from aligndbg.workflows.triage import Triage, latest_evaluation, open_triage
 
@@ -35,11 +32,15 @@ def triage(options: Namespace) -> int:
     if data is not None and not data.is_dir():
         raise UsageError(f"--data: {options.data} is not a folder")
     session = resolve_session(settings.sessions, options.session) if options.session else latest_evaluation(settings.sessions)
-    wordy = options.top is not None or any(files.values())
-    if not wordy and sys.stdin.isatty() and sys.stdout.isatty():
-        return _open_app(session, data, options, settings)
+    # Also for the app: what is wrong with the session or the query is told where it was typed.
     found = open_triage(session, data)
     keep = parse_image_query(options.filter or "", found.class_names)
+    wordy = options.top is not None or any(files.values())
+    if not wordy and sys.stdin.isatty() and sys.stdout.isatty():
+        from aligndbg.commands.triage_app import open_triage_app
+
+        query = options.filter or ""
+        return open_triage_app(session, settings, data=data, order=options.by, query=query, graphics=options.images)
     places: list[int] = ranked(found.images, options.by, None if keep is None else keep(found.images)).tolist()
     if STDOUT not in files.values():
         write(triage_document(found, places, options.by, options.top or MOST_ROWS), sys.stdout)
@@ -59,27 +60,3 @@ def _put(found: Triage, places: list[int], options: Namespace) -> None:
         put(options.list, lambda: content)
         if left_out:
             write((line(Span("left out: ", "warn"), f"{left_out} whose names have a line break"),), sys.stderr)
-
-
-def _open_app(session: Path, data: Path | None, options: Namespace, settings: Settings) -> int:
-    from aligndbg.commands import app
-    from aligndbg.tui.app import TriageApp
-    from aligndbg.tui.run import Run, Target
-    from aligndbg.tui.widgets.picture import GRAPHICS, graphics_of
-    from aligndbg.workflows.triage import image_inspection
-
-    def compare(found: Triage, place: int) -> Target:
-        def start(fixes: Sequence[str] = ()) -> Run:
-            return image_inspection(found, place, settings, fixes)
-
-        name = f"{found.pair.name} on {Path(found.images.names[place]).name}"
-        return Target(name, start, "", lambda: app.watched(found.pair), start, lambda: found.pair)
-
-    asked = options.images
-    graphics = tuple(sorted({*graphics_of(os.environ), asked or "halfcell"}, key=lambda one: (one != asked, GRAPHICS.index(one))))
-    return app.run(
-        TriageApp(
-            session, compare, app.around(settings), data=data, order=options.by, query=options.filter or "", graphics=graphics
-        ),
-        settings,
-    )

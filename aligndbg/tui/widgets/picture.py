@@ -9,8 +9,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import Static
 
 if TYPE_CHECKING:
@@ -43,12 +49,47 @@ def graphics_of(environ: Mapping[str, str]) -> tuple[Graphics, ...]:
     return tuple(found)
 
 
+class HalfCells(Widget):
+    """Two pixels a cell, one above the other. Drawn once for a picture and a size, which textual-image's own does at every look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._image: Image | None = None
+        self._strips: list[Strip] = []
+
+    @property
+    def image(self) -> Image | None:
+        return self._image
+
+    @image.setter
+    def image(self, image: Image | None) -> None:
+        self._image = image
+        self._strips = []
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self._strips = []
+
+    def render_line(self, y: int) -> Strip:
+        width, height = self.content_size
+        if self._image is None or not width or not height:
+            return Strip.blank(width, self.rich_style)
+        if not self._strips:
+            pixels = np.asarray(self._image.resize((width, 2 * height)).convert("RGB")).tolist()
+            self._strips = [Strip(map(_half_cell, *rows), width) for rows in zip(pixels[::2], pixels[1::2], strict=True)]
+        return self._strips[y] if y < len(self._strips) else Strip.blank(width, self.rich_style)
+
+
+def _half_cell(upper: list[int], lower: list[int]) -> Segment:
+    return Segment("▀", Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower)))
+
+
 @cache
-def _widgets() -> dict[str, Any]:
-    """textual-image's, by Graphics."""
+def _widgets() -> dict[Graphics, Any]:
+    """textual-image's."""
     with _no_terminal():
-        from textual_image.widget import HalfcellImage, SixelImage, TGPImage
-    return {"halfcell": HalfcellImage, "kitty": TGPImage, "sixel": SixelImage}
+        from textual_image.widget import SixelImage, TGPImage
+    return {"kitty": TGPImage, "sixel": SixelImage}
 
 
 @contextmanager
@@ -146,7 +187,7 @@ class Picture(Container):
             await self._remove()
             return
         if self._widget is None:
-            self._widget = _widgets()[self.graphics]()
+            self._widget = HalfCells() if self.graphics == "halfcell" else _widgets()[self.graphics]()
             self._fit()
             self._widget.image = self._image
             await self.mount(self._widget)
