@@ -55,6 +55,9 @@ PAUSE = 0.1
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL for a launcher and its ranks."""
 
+SETTLE = 15.0
+"""Seconds that launchers have to end by themselves once all is judged."""
+
 LAST_WORDS = 12
 
 Part = tuple[ShardBatch, NDArray[np.float32] | None]
@@ -92,6 +95,10 @@ class LaunchedForwards:
         launchers = {side: self._launch(side) for side in self._request.sides}
         try:
             self._merge(launchers, batches, on_batch)
+            for launcher in launchers.values():
+                # The ranks have nothing left to do, and the launchers of other machines wait for the end of this one.
+                with suppress(subprocess.TimeoutExpired):
+                    launcher.wait(SETTLE)
         finally:
             # A rank that no launcher ends sees that nobody asks for its work any more.
             (self._folder / REQUEST).unlink(missing_ok=True)
@@ -129,12 +136,16 @@ class LaunchedForwards:
         (self._folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
 
     def _launch(self, side: str) -> subprocess.Popen[bytes]:
-        argv = self.command(side)
-        ranks = self._ranks(side)
+        argv, ranks = self.command(side), self._ranks(side)
         own = paddle_environment(ranks) if side == "paddle" else launch_environment(ranks)
-        environ = {**child_environment({**environment_of(self._request), **os.environ}), **own}
+        wanted = environment_of(self._request)
         if self._request.nodes > 1:
-            self._tell(Notice("info", f"{side}: on every other machine, with this folder at the same place: {shlex.join(argv)}"))
+            settings = [f"{name}={value}" for name, value in {**wanted, **own}.items()]
+            words = shlex.join(("env", *settings, *argv))
+            self._tell(
+                Notice("info", f"{side}: to be started on every other machine, with the same files at the same places: {words}")
+            )
+        environ = {**child_environment({**wanted, **os.environ}), **own}
         try:
             with self._log(side).open("ab") as log:
                 # Its own process group, so that all of its ranks can be ended.
