@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from aligndbg.datasets.classes import class_names
 from aligndbg.datasets.pair_pipelines import pipelines_of
 from aligndbg.errors import InputError, UsageError, named
 from aligndbg.pairs.adhoc import with_overrides
+from aligndbg.pairs.discovery import find_pair
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.store.image_columns import read_columns
@@ -140,6 +141,15 @@ def changed_sources(triage: Triage) -> tuple[str, ...]:
     return tuple(Path(one.path).name for one in triage.sources if now.get((one.role, one.path)) != one.sha256)
 
 
+def live_pair(triage: Triage) -> PairSpec:
+    """The pair as it was evaluated, from where its file is now: its own path, else by its name. UsageError where it is neither."""
+    pair = triage.pair
+    if pair.path is None or pair.path.is_file():
+        return pair
+    found = find_pair(pair.name)
+    return replace(pair, root=found.root, path=found.path)
+
+
 def image_inspection(
     triage: Triage, place: int, settings: Settings, what_if: Sequence[str] = (), depth: Depth | None = None
 ) -> Inspection:
@@ -149,7 +159,7 @@ def image_inspection(
     is not there.
     """
     path = str(triage.path(place))
-    pair = with_overrides(triage.pair, input=path)
+    pair = with_overrides(live_pair(triage), input=path)
     kept = {name: value for name, value in triage.options.items() if name in ("weights", "seed", "shape", "device")}
     options = {"input": [path], **kept, **({"what_if": list(what_if)} if what_if else {})}
     return Inspection(pair, settings, options, triage.device, depth=depth, what_if=what_if)

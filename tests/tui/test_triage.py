@@ -15,10 +15,16 @@ from typing import Any
 import driving
 import fake_run
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.style import Style
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widgets import Input
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from image_columns import Shot, columns
 from stored_evaluation import ORDINARY, Judged, pair_of, row_of, write_evaluation
 
 from aligndbg.commands.triage_app import graphics_for, image_target
@@ -35,6 +41,7 @@ from aligndbg.tui.screens.home import HomeScreen
 from aligndbg.tui.screens.triage import TriageScreen
 from aligndbg.tui.widgets import picture
 from aligndbg.tui.widgets.image_detail import ImageDetail
+from aligndbg.tui.widgets.image_lines import ImageLines
 from aligndbg.tui.widgets.image_table import ImageTable
 from aligndbg.tui.widgets.picture import fitted, graphics_of
 from aligndbg.tui.widgets.triage_actions import TRIAGE_ACTIONS
@@ -254,6 +261,17 @@ async def test_any_size_holds(tmp_path: Path, size: tuple[int, int]) -> None:
 
 
 HOSTILE = ("\x1b]0;owned\x07.png", "[bold red]x[bold].png", "a\nb\u202e.png", "x" * 200 + ".png")
+
+
+@given(st.integers(27, 300), st.integers(1, 120))
+def test_the_columns_take_the_whole_line(width: int, longest: int) -> None:
+    images = columns([Shot("x" * longest, 3, 3, 4, 0.5, 0.25)])
+    triage = Triage(Path(), "finished", pair_of(Path()), {}, "cpu", True, (), images, (), None)
+    lines = ImageLines()
+    lines.measure(triage)
+    lines.lay_out(width)
+    for segments in (lines.header(lambda name: Style(), "max"), lines.line(lambda name: Style(), triage, 0, True)):
+        assert Strip(segments).cell_length == max(width, 28)
 
 
 async def test_hostile_names_and_pictures_do_no_harm(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from aligndbg.workflows.triage import (
     changed_sources,
     image_inspection,
     latest_evaluation,
+    live_pair,
     open_triage,
     pictures_folder,
     preprocessing_difference,
@@ -145,6 +146,25 @@ def test_the_comparison_is_of_this_picture(tmp_path: Path) -> None:
     from aligndbg.datasets.pair_pipelines import pipelines_of
 
     assert np.array_equal(kept[0], pipelines_of(pair).torch.apply(Path(path)))
+
+
+def test_a_pair_that_was_moved_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "models" / "tiny"
+    folder.mkdir(parents=True)
+    text = "schema: 1\nname: tiny\ntorch: {model: torch_model.py:tiny}\npaddle: {model: paddle_model.py:tiny}\n"
+    (folder / "pair.yaml").write_text(text)
+    for side in ("torch", "paddle"):
+        (folder / f"{side}_model.py").write_text("tiny = None\n")
+    pair = replace(pair_of(folder), path=folder / "pair.yaml", eval=EvalSpec(data=str(tmp_path / "data")))
+    triage = open_triage(write_evaluation(tmp_path, pair=pair))
+    assert live_pair(triage) == pair
+    (tmp_path / "elsewhere").mkdir()
+    moved = (tmp_path / "models").rename(tmp_path / "elsewhere" / "models") / "tiny"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert live_pair(triage) == replace(pair, root=moved, path=moved / "pair.yaml")
+    (moved / "pair.yaml").unlink()
+    with pytest.raises(UsageError, match="tiny"):
+        image_inspection(triage, 0, settings_in(tmp_path))
 
 
 def test_a_comparison_needs_the_picture(tmp_path: Path) -> None:
