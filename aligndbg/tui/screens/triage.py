@@ -239,6 +239,9 @@ class TriageScreen(Screen[None]):
             self.notify(": ".join(part for part in (error.message, error.hint) if part), severity="warning")
             return
         self.app.push_screen(CompareScreen(target))
+        if not triage.same_tensors:
+            words = "both models get torch's tensor here: what differs between the sides' preprocessing is left out"
+            self.app.notify(words, severity="warning", timeout=8)
 
     # -- panes --------------------------------------------------------------------------------------------------------
 
