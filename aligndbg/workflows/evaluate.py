@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -143,6 +144,8 @@ class _Run:
                 report = self._judge(ready, images)
             finally:
                 images.close()
+        # What ranks of a run before this one left, which went on without any.
+        shutil.rmtree(self._writer.path / SHARDS, ignore_errors=True)
         self._metrics.whole(report)
         self._tell(EvalEnded(report))
 

@@ -354,7 +354,8 @@ def test_two_ranks_give_what_one_gives(project: Project) -> None:
     assert not (project.root / two["session"] / "shards").exists()
 
 
-def test_ranks_that_are_killed_with_their_run_go_on(project: Project) -> None:
+@pytest.mark.parametrize("ranks", ["1", "2"])
+def test_ranks_that_are_killed_with_their_run_go_on(project: Project, ranks: str) -> None:
     project.pair("plain", "Unhurried", "Plain", **SECTIONS)
     make_pictures(project.root / "models" / "plain", 40, bad=True)
     straight = result(project, "plain")
@@ -367,8 +368,10 @@ def test_ranks_that_are_killed_with_their_run_go_on(project: Project) -> None:
     process.kill()
     process.communicate()
     assert 12 <= judged(project) < 43
-    end = result(project, "plain", "--nproc", "2", "--resume")
+    assert (project.sessions[0] / "shards").is_dir()
+    end = result(project, "plain", "--nproc", ranks, "--resume")
     assert {**figures(end), "ranks": 1} == figures(straight)
+    assert not (project.sessions[0] / "shards").exists()
     for left, right in zip(logits(end, project), whole, strict=True):
         assert np.array_equal(left, right)
 
