@@ -40,8 +40,8 @@ from aligndbg.workflows.triage import Triage, changed_sources, open_triage
 
 LOG = logging.getLogger(__name__)
 
-WIDE, BROAD = 110, 150
-"""Below the first width one pane shows at a time; from the second on the picture has more room."""
+WIDE = 110
+"""Below this width one pane shows at a time."""
 
 FLIPS = "flip"
 """What is typed to see the pictures alone whose best classes differ."""
@@ -83,7 +83,7 @@ class TriageScreen(Screen[None]):
         graphics: tuple[Graphics, ...] = ("halfcell",),
     ) -> None:
         super().__init__()
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide"), (BROAD, "-broad")]
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self.session = session
         self._compare = compare
         self._data = data
