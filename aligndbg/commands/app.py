@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aligndbg.commands.options import device_of, inspection, on_this_machine, pair_of, settings_of
 from aligndbg.jobs.folder import jobs_root
@@ -13,11 +15,15 @@ from aligndbg.pairs.discovery import find_pair, list_pairs
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.store.listing import SessionSummary, list_sessions
-from aligndbg.tui.app import AligndbgApp, HomeApp, InspectApp, JobApp
+from aligndbg.tui.app import AligndbgApp
+from aligndbg.tui.apps import HomeApp, InspectApp, JobApp
 from aligndbg.tui.run import Entry, Run, Surroundings, Target
 from aligndbg.tui.terminal import run_app
 from aligndbg.workflows.inspect import Inspection
 from aligndbg.workflows.record import Replay
+
+if TYPE_CHECKING:
+    from aligndbg.tui.screens.triage import TriageScreen
 
 READ_ONLY = "this is a stored run; `aligndbg PAIR` makes a new one"
 
@@ -49,6 +55,13 @@ def open_app(options: Namespace) -> int:
 def open_session(path: Path, settings: Settings) -> int:
     """A stored run in the app; no framework is needed."""
     return run(InspectApp(path.name, lambda: Replay(path), read_only=READ_ONLY, around=around(settings)), settings)
+
+
+def open_evaluation(path: Path, settings: Settings) -> int:
+    """A stored evaluation's pictures in the app."""
+    from aligndbg.commands.triage_app import open_triage_app
+
+    return open_triage_app(path, settings, data=None, order="max", query="", graphics=None)
 
 
 def open_job(path: Path, root: Path, settings: Settings) -> int:
@@ -90,7 +103,7 @@ def pair_entries(settings: Settings) -> Sequence[Entry]:
 
 
 def session_entries(settings: Settings) -> Sequence[Entry]:
-    return [_session_entry(session) for session in list_sessions(settings.sessions)]
+    return [_session_entry(session, settings) for session in list_sessions(settings.sessions)]
 
 
 def _target(name: str, settings: Settings) -> Target:
@@ -103,9 +116,20 @@ def _target(name: str, settings: Settings) -> Target:
     return Target(name, lambda: Inspection(pair(), settings, {}), watch_paths=lambda: watched(pair()), what_if=what_if, pair=pair)
 
 
-def _session_entry(session: SessionSummary) -> Entry:
+def _session_entry(session: SessionSummary, settings: Settings) -> Entry:
     if session.error:
         return Entry(session.name, error=session.error)
     when = f"{session.created[:16].replace('T', ' ')} UTC"
+    note = session.headline or session.status
+    if session.kind == "eval":
+        return Entry(session.pair, note, when, session.verdict, screen=lambda: evaluation_screen(session.path, settings))
     target = Target(session.name, lambda: Replay(session.path), READ_ONLY)
-    return Entry(session.pair, session.headline or session.status, when, session.verdict, target)
+    return Entry(session.pair, note, when, session.verdict, target)
+
+
+def evaluation_screen(path: Path, settings: Settings) -> TriageScreen:
+    """An evaluation's pictures."""
+    from aligndbg.commands.triage_app import graphics_for, image_target
+    from aligndbg.tui.screens.triage import TriageScreen
+
+    return TriageScreen(path, partial(image_target, settings=settings), graphics=graphics_for(None))

@@ -33,13 +33,13 @@ def show(options: Namespace) -> int:
     settings = settings_of(options)
     path = resolve_session(settings.sessions, options.session)
     with open_session(path) as session:
-        in_app = session.snapshot.kind == "report" and not options.text and sys.stdin.isatty() and sys.stdout.isatty()
-        if not in_app:
+        if options.text or not (sys.stdin.isatty() and sys.stdout.isatty()):
             _print(session)
             return 0
+        kind = session.snapshot.kind
     from aligndbg.commands import app
 
-    return app.open_session(path, settings)
+    return app.open_evaluation(path, settings) if kind == "eval" else app.open_session(path, settings)
 
 
 def export(options: Namespace) -> int:

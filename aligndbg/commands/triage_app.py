@@ -10,7 +10,7 @@ from pathlib import Path
 from aligndbg.commands.app import around, run, watched
 from aligndbg.core.images import Order
 from aligndbg.settings import Settings
-from aligndbg.tui.app import TriageApp
+from aligndbg.tui.apps import TriageApp
 from aligndbg.tui.run import Run, Target
 from aligndbg.tui.widgets.picture import GRAPHICS, Graphics, graphics_of
 from aligndbg.workflows.triage import Triage, image_inspection

@@ -15,6 +15,7 @@ from aligndbg.jobs.processes import Process, Stopped
 from aligndbg.jobs.state import Status
 from aligndbg.jobs.violation import Violation
 from aligndbg.report.document import Block, Column, Document, Row, Span, Style, Table, field, line
+from aligndbg.workflows.beside import OtherTop1
 from aligndbg.workflows.following import Update
 
 STYLES: dict[Status, Style] = {
@@ -137,6 +138,19 @@ def progress_text(update: Update) -> str:
     if update.left is not None:
         parts.append(f"{clock(update.left.seconds)} left")
     return " · ".join(parts)
+
+
+def top1_text(update: Update, other: OtherTop1) -> str:
+    """`top-1: 82.90 % by this job · 83.90 % torch, 83.90 % Paddle by aligndbg eval on 250 pictures · 71.88 % published`."""
+    own = update.latest.get(("eval", "top1"))
+    parts = [f"{own:.2f} % by this job" if own is not None else "none by this job yet"]
+    if other.sides:
+        names = {"torch": "torch", "paddle": "Paddle"}
+        figures = ", ".join(f"{top1:.2f} % {names.get(side, side)}" for side, top1 in other.sides)
+        parts.append(f"{figures} by aligndbg eval on {other.images} pictures")
+    if other.published is not None:
+        parts.append(f"{other.published:.2f} % published")
+    return f"top-1: {' · '.join(parts)}"
 
 
 def violations_document(violations: Sequence[Violation]) -> Document:

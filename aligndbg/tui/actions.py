@@ -21,7 +21,7 @@ class Action:
     footer: bool = False
 
 
-LISTS = ("table", "detail", "list", "findings", "log", "page")
+LISTS = ("table", "detail", "list", "findings", "images", "log", "page")
 PANES = ("compare", "home", "job")
 
 ACTIONS: tuple[Action, ...] = (
@@ -66,6 +66,45 @@ ACTIONS: tuple[Action, ...] = (
     Action("watch", ("w",), "Run", "Watch", "run again whenever the pair's files change, or stop", ("compare",)),
     Action("what_if", ("w",), "Run", "What if", "of a finding: run again with its fix tried, no file changed", ("findings",)),
     Action("edit", ("o",), "Run", "Edit", "of a finding: open its file at the line in $VISUAL or $EDITOR", ("findings",)),
+    Action("open", ("enter",), "Pictures", "Layers", "compare the layers on it; escape comes back to it", ("images",), True),
+    Action("next_pane", ("tab",), "Pictures", "Pane", "to the next pane", ("triage",)),
+    Action("previous_pane", ("shift+tab",), "Pictures", "Previous pane", "to the previous pane", ("triage",)),
+    Action("back", ("escape",), "Pictures", "Back", "leave zoom and details, clear the filter, go back", ("triage",)),
+    Action("next_flip", ("n",), "Pictures", "Flip", "to the next picture whose best classes differ", ("triage",), True),
+    Action("previous_flip", ("N",), "Pictures", "Previous flip", "to the picture before whose best classes differ", ("triage",)),
+    Action("filter", ("slash",), "Pictures", "Filter", "filter while typing", ("triage",), True),
+    Action("clear_filter", ("backslash",), "Pictures", "Clear filter", "show all pictures again", ("triage",)),
+    Action(
+        "flips_only",
+        ("f",),
+        "Pictures",
+        "Flips only",
+        "only the pictures whose best classes differ, or all",
+        ("triage",),
+    ),
+    Action("order", ("s",), "Pictures", "Order", "by max|d|, by KL, flips first, or as listed", ("triage",), True),
+    Action(
+        "graphics",
+        ("p",),
+        "Pictures",
+        "Picture",
+        "draw by half cells, Kitty or Sixel, as the terminal can",
+        ("triage",),
+    ),
+    Action("zoom", ("z",), "Pictures", "Zoom", "give the focused pane all the room, or back", ("triage",)),
+    Action("reload", ("r",), "Pictures", "Reload", "read the evaluation again: one that runs has more pictures", ("triage",)),
+    Action("mark", ("space",), "Pictures", "Mark", "mark the picture for export, or not", ("images",), True),
+    Action("unmark", ("u",), "Pictures", "Unmark", "mark none", ("triage",)),
+    Action(
+        "export",
+        ("e",),
+        "Pictures",
+        "Export",
+        "the marked pictures, else all that show: a list, CSV or HTML",
+        ("triage",),
+        True,
+    ),
+    Action("copy", ("y",), "Pictures", "Copy", "copy the selected text, or the picture's line", ("triage",)),
     Action("back", ("escape",), "Job", "Back", "leave zoom, or go back; the job runs on", ("job",)),
     Action("next_log", ("t",), "Job", "Log", "the next log: all ranks, the launcher, one rank after the other", ("job",), True),
     Action("previous_log", ("T",), "Job", "Previous log", "the log before", ("job",)),
@@ -119,7 +158,7 @@ ACTIONS: tuple[Action, ...] = (
 
 MOVING = frozenset(
     "open next_pane previous_pane back findings filter clear_filter search leave done notices details launch jobs next_log "
-    "previous_log stop_job start next_field previous_field reference confirm dismiss help command_palette".split()
+    "previous_log stop_job start export next_field previous_field reference confirm dismiss help command_palette".split()
 )
 """Actions after which the focus may be elsewhere."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from textual.screen import Screen
+
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.workflows.events import Event
@@ -41,7 +43,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the home screen. It opens `target`, or the folder of a `job`; where neither is given `error` says why."""
+    """One line of the home screen. It opens `target`, the `screen` that is made, or the folder of a `job`; where none of them is
+    given `error` says why."""
 
     name: str
     note: str = ""
@@ -50,6 +53,7 @@ class Entry:
     target: Target | None = None
     error: str = ""
     job: Path | None = None
+    screen: Callable[[], Screen[None]] | None = None
 
 
 List = Callable[[], Sequence[Entry]]

@@ -13,7 +13,8 @@ from textual.widgets import Input
 
 from aligndbg.core.layers import Call, LayerPair, TensorSpec
 from aligndbg.core.verdict import LayerResult, Verdict
-from aligndbg.tui.app import AligndbgApp, InspectApp
+from aligndbg.tui.app import AligndbgApp
+from aligndbg.tui.apps import InspectApp
 from aligndbg.tui.run import Run
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.widgets.layer_detail import LayerDetail

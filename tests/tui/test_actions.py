@@ -11,7 +11,8 @@ from textual.binding import Binding
 from textual.command import CommandPalette
 
 from aligndbg.tui.actions import ACTIONS, Action, actions_of, bindings, key_text, keys_text, markdown_table
-from aligndbg.tui.app import AligndbgApp, HomeApp
+from aligndbg.tui.app import AligndbgApp
+from aligndbg.tui.apps import HomeApp
 from aligndbg.tui.run import Entry, Surroundings
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.screens.help import HelpScreen
@@ -20,11 +21,13 @@ from aligndbg.tui.screens.job import JobScreen
 from aligndbg.tui.screens.job_pages import StopPage
 from aligndbg.tui.screens.launch import LaunchScreen
 from aligndbg.tui.screens.pages import Page
+from aligndbg.tui.screens.triage import TriageScreen
 from aligndbg.tui.widgets.curves import CurvesPane
 from aligndbg.tui.widgets.entry_list import EntryList
 from aligndbg.tui.widgets.filter_bar import FilterInput
 from aligndbg.tui.widgets.findings_pane import FindingsPane
 from aligndbg.tui.widgets.form import FormInput
+from aligndbg.tui.widgets.image_table import ImageTable
 from aligndbg.tui.widgets.layer_detail import LayerDetail
 from aligndbg.tui.widgets.layer_table import LayerTable
 from aligndbg.tui.widgets.log_pane import LogPane
@@ -44,6 +47,8 @@ PLACES: dict[str, type] = {
     "curves": CurvesPane,
     "launch": LaunchScreen,
     "form field": FormInput,
+    "triage": TriageScreen,
+    "images": ImageTable,
     "log": LogView,
     "log pane": LogPane,
     "question": StopPage,

@@ -14,7 +14,7 @@ from driving import screen_text, told, until
 from textual.pilot import Pilot
 
 from aligndbg.errors import EnvironmentFault
-from aligndbg.tui.app import HomeApp
+from aligndbg.tui.apps import HomeApp
 from aligndbg.tui.run import Entry, Surroundings, Target
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.screens.home import HomeScreen

@@ -16,7 +16,7 @@ from aligndbg.core.findings import Finding, Proof, Status
 from aligndbg.core.layers import Call, LayerPair, ParamSpec, TensorSpec
 from aligndbg.core.verdict import LayerResult, Verdict
 from aligndbg.errors import ChildDied
-from aligndbg.tui.app import HomeApp
+from aligndbg.tui.apps import HomeApp
 from aligndbg.tui.run import Entry, Surroundings
 from aligndbg.weights.plan import WeightPlan
 from aligndbg.workflows.events import (

@@ -22,7 +22,8 @@ from aligndbg.jobs.folder import read_job
 from aligndbg.jobs.launcher import start
 from aligndbg.jobs.spec import JobSpec, new_id
 from aligndbg.tui import job_feed
-from aligndbg.tui.app import AligndbgApp, HomeApp, JobApp
+from aligndbg.tui.app import AligndbgApp
+from aligndbg.tui.apps import HomeApp, JobApp
 from aligndbg.tui.run import Surroundings
 from aligndbg.tui.screens.ask import AskScreen
 from aligndbg.tui.screens.compare import CompareScreen

@@ -12,7 +12,7 @@ from test_home import PAIRS, SESSIONS
 from test_runs import killed
 from textual.pilot import Pilot
 
-from aligndbg.tui.app import HomeApp, InspectApp
+from aligndbg.tui.apps import HomeApp, InspectApp
 from aligndbg.tui.run import Surroundings
 
 SnapCompare = Callable[..., bool]

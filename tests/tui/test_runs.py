@@ -12,7 +12,7 @@ import pytest
 from driving import compare, detail, opened, playing, rows, screen_text, small, table, told
 
 from aligndbg.errors import AligndbgError, CannotPair, ChildDied
-from aligndbg.tui.app import InspectApp
+from aligndbg.tui.apps import InspectApp
 from aligndbg.tui.run import Run
 from aligndbg.tui.screens.notices import NoticesScreen
 from aligndbg.tui.widgets.bars import FailureBanner, NoticeLines

@@ -187,7 +187,7 @@ def test_the_app_returns_the_headline_and_leaves_no_trace(tmp_path: Path) -> Non
     done = on_terminal(
         """
 import fake_run
-from aligndbg.tui.app import InspectApp
+from aligndbg.tui.apps import InspectApp
 class Quits(InspectApp):
     def on_idle(self):
         screen = self.screen
@@ -208,7 +208,7 @@ def test_a_defect_of_the_app_is_one_sentence_and_a_traceback_in_the_log(tmp_path
     done = on_terminal(
         """
 import fake_run
-from aligndbg.tui.app import InspectApp
+from aligndbg.tui.apps import InspectApp
 class Breaks(InspectApp):
     def on_mount(self):
         raise ZeroDivisionError("a defect")

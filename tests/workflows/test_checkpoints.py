@@ -13,7 +13,7 @@ from aligndbg.workflows.board import Board
 from aligndbg.workflows.checkpoints import checkpoints
 
 
-def evaluated(verdict: str, status: str = "complete", pair: str = "net", kind: str = "eval", error: str = "") -> SessionSummary:
+def evaluated(verdict: str, status: str = "finished", pair: str = "net", kind: str = "eval", error: str = "") -> SessionSummary:
     return SessionSummary(Path("s"), "s", pair, "", status, verdict, "", error, kind)  # type: ignore[arg-type]
 
 

@@ -120,6 +120,8 @@ class HomeScreen(Screen[None]):
         entry = message.entry
         if entry.job is not None:
             self.app.open_job(entry.job)  # type: ignore[attr-defined]
+        elif entry.screen is not None:
+            self.app.push_screen(entry.screen())
         elif entry.target is None:
             self.notify(entry.error or "this cannot be opened", severity="warning")
         else:

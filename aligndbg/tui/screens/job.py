@@ -18,15 +18,18 @@ from aligndbg.jobs.folder import Job, log_files
 from aligndbg.jobs.reference import read_reference
 from aligndbg.jobs.series import Curves
 from aligndbg.jobs.violation import Violation
-from aligndbg.report.jobs import progress_text
+from aligndbg.report.jobs import progress_text, top1_text
 from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
 from aligndbg.tui.feed import tell
 from aligndbg.tui.job_feed import JobFeed
+from aligndbg.tui.run import Surroundings
 from aligndbg.tui.widgets.curves import CAPACITY, CurvesPane
-from aligndbg.tui.widgets.job_bars import JobProblems, JobTitle
+from aligndbg.tui.widgets.job_bars import JobFigures, JobProblems, JobTitle
 from aligndbg.tui.widgets.log_tabs import LogTabs
+from aligndbg.workflows.beside import OtherTop1, other_top1
+from aligndbg.workflows.checkpoints import EVALUATIONS
 from aligndbg.workflows.following import Update
 
 WIDE = 150
@@ -67,10 +70,12 @@ class JobScreen(Screen[None]):
         self._violations: dict[tuple[str, int | None, float], Violation] = {}
         """All that came to light, also what has got better since: they mark the curve."""
         self._feed: JobFeed | None = None
-        self._left = False
+        self._beside: OtherTop1 | None = None
+        self._over = False
 
     def compose(self) -> ComposeResult:
         yield JobTitle(self.path.name)
+        yield JobFigures()
         yield JobProblems()
         with Container(id="panes"):
             yield CurvesPane()
@@ -107,9 +112,38 @@ class JobScreen(Screen[None]):
         self.query_one(JobProblems).show(update)
         await self.query_one(LogTabs).show(log_files(job.path, job.spec.rank_logs if job.spec else None))
         self._draw()
+        self._show_figures(update)
         assert self._feed is not None
         # What else came meanwhile is dealt with before more is read.
         self.call_later(self._feed.go_on)
+
+    def _show_figures(self, update: Update) -> None:
+        """Of an evaluation; what is known elsewhere is looked up once, and again when the job is over."""
+        spec, state = update.job.spec, update.job.state
+        if spec is None or state is None or spec.pair is None or spec.kind not in EVALUATIONS:
+            return
+        around: Surroundings | None = getattr(self.app, "around", None)
+        settings = around.settings if around is not None else None
+        if settings is not None and (self._beside is None or (state.final and not self._over)):
+            self._over = state.final
+            self._beside = self._beside or OtherTop1()
+            self.run_worker(partial(self._look_beside, spec.pair, settings.sessions), thread=True, group="beside")
+        if self._beside is not None:
+            self.query_one(JobFigures).text = top1_text(update, self._beside)
+
+    def _look_beside(self, pair: str, sessions: Path) -> None:
+        def found(other: OtherTop1) -> None:
+            self._beside = other
+            if self.latest is not None:
+                self.query_one(JobFigures).text = top1_text(self.latest, other)
+
+        try:
+            other = other_top1(pair, sessions)
+        except AligndbgError as error:
+            words = error.message
+            tell(self, events.Callback(callback=lambda: self.notify(words, severity="warning")))
+        else:
+            tell(self, events.Callback(callback=lambda: found(other)))
 
     def _draw(self) -> None:
         self.query_one(CurvesPane).show(

@@ -23,6 +23,7 @@ from aligndbg.core.image_query import parse_image_query_while_typing
 from aligndbg.core.images import Order
 from aligndbg.errors import AligndbgError, UsageError
 from aligndbg.report.triage import ORDER_TEXTS, counts_text
+from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import clean
 from aligndbg.tui.clipboard import copy
 from aligndbg.tui.exporting import export_pictures
@@ -35,7 +36,6 @@ from aligndbg.tui.widgets.image_detail import ImageDetail, Looked, look
 from aligndbg.tui.widgets.image_lines import line_text
 from aligndbg.tui.widgets.image_table import ImageTable
 from aligndbg.tui.widgets.picture import GRAPHICS_TEXTS, Graphics
-from aligndbg.tui.widgets.triage_actions import triage_bindings
 from aligndbg.workflows.triage import Triage, changed_sources, open_triage
 
 LOG = logging.getLogger(__name__)
@@ -56,8 +56,8 @@ Compare = Callable[[Triage, int], Target]
 class TriageScreen(Screen[None]):
     """`graphics` are the ways to draw a picture here, the one to begin with first."""
 
-    BINDINGS: ClassVar = triage_bindings("triage")
-    HELP: ClassVar = ("triage", "images", "detail", "filter", "page")
+    BINDINGS: ClassVar = bindings("triage")
+    HELP: ClassVar = ("triage", "images", "filter", "page")
     AUTO_FOCUS = "ImageTable"
     CSS_PATH = "triage.tcss"
 

@@ -21,7 +21,6 @@ from aligndbg.core.images import ORDERS, Mask, Order, ranked
 from aligndbg.tui.actions import bindings
 from aligndbg.tui.cells import fit
 from aligndbg.tui.widgets.image_lines import HEADINGS, STYLES, ImageLines
-from aligndbg.tui.widgets.triage_actions import triage_bindings
 from aligndbg.workflows.triage import Triage
 
 HEADER = 1
@@ -33,7 +32,7 @@ NONE: NDArray[np.int64] = np.zeros(0, np.int64)
 class ImageTable(ScrollView, can_focus=True):
     """`cursor` is a position among the rows that show; `place` the picture's place in the evaluation, whatever order and filter."""
 
-    BINDINGS: ClassVar = [*bindings("detail"), *triage_bindings("images")]
+    BINDINGS: ClassVar = bindings("images")
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"image-table--{name}" for name in STYLES}
 

@@ -59,6 +59,23 @@ class JobTitle(Widget):
         return Content("\n").join([first, Content.styled(fit(words, room).rstrip(), MUTED)])
 
 
+class JobFigures(Widget):
+    """Of an evaluation: its top-1 beside what is known of the pair's elsewhere."""
+
+    DEFAULT_CSS = """
+    JobFigures { display: none; height: 1; padding: 0 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+    JobFigures.-some { display: block; }
+    """
+
+    text: reactive[str] = reactive("")
+
+    def watch_text(self, text: str) -> None:
+        self.set_class(bool(text), "-some")
+
+    def render(self) -> RenderResult:
+        return Content(clean(self.text))
+
+
 class JobProblems(Widget):
     """The rules that the job breaks now; a click shows all of them, with where to look."""
 
