@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aligndbg.pairs.discovery import find_pair
 from aligndbg.settings import load_settings
-from aligndbg.tui.app import InspectApp
+from aligndbg.tui.apps import InspectApp
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.workflows.inspect import Inspection
 
