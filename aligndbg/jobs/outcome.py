@@ -37,6 +37,10 @@ _LAUNCHER = re.compile(r"LAUNCH ERROR |.*Container failed !!!|LAUNCH INFO .* Pod
 _TOLD = re.compile(r"LAUNCH INFO .* Terminating with signal (\d+)$")
 _RANK_ENDED = re.compile(r"Container rank (\d+) status failed .* code (-?\d+) log ")
 _TORCHRUN_ENDED = re.compile(r"\s*rank\s*:\s*(\d+)\b.*|\s*exitcode\s*:\s*(-?\d+)\b.*")
+_PEER_LOST = re.compile(
+    r"Connection (?:reset|closed|refused) by peer|Connection closed|Broken pipe|Read error \[|ncclRemoteError", re.IGNORECASE
+)
+"""What gloo, NCCL and TCP stores say where another rank is gone."""
 _TRACEBACK = "Traceback (most recent call last):"
 _IGNORED = "Exception ignored in"
 _REPLACED = "data read faild"  # codespell:ignore
@@ -152,8 +156,16 @@ def _meaning(code: int, evidence: Evidence) -> tuple[Status, str]:
     if first := next((one for one in killed if one[1] != signal.SIGTERM), None):
         rank, number = first
         return "failed", f"rank {rank} {_by_signal(number, evidence.memory_kills)[1]}; exit code {code}"
+    if failure and _PEER_LOST.search(failure) and (silent := _silent_ranks(evidence.logs)):
+        who = f"rank{'s' if len(silent) > 1 else ''} {', '.join(map(str, silent))}"
+        return "failed", f"{who} ended without a word, as by SIGKILL, and the others noticed; exit code {code}; {failure}"
     shell = f" (128 + {code - 128}: {name_of(code - 128)})" if 128 < code < 160 else ""
     return "failed", f"exit code {code}{shell}{f'; {failure}' if failure else ''}"
+
+
+def _silent_ranks(logs: Sequence[Path]) -> list[int]:
+    """The ranks whose logs tell of no failure, where others' do."""
+    return [rank for rank, path in enumerate(logs[1:]) if not failure_at_end(tail(path), anywhere=True)]
 
 
 def _by_signal(number: int, kills: MemoryKills | None) -> tuple[Status, str]:

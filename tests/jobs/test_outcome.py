@@ -159,3 +159,15 @@ def test_the_tail_of_a_log_is_bounded_and_plain(tmp_path: Path) -> None:
     assert lines[1:] == ["red", "20%", "\N{REPLACEMENT CHARACTER}", ""]
     assert len(lines[0]) < 70_000
     assert tail(tmp_path / "absent") == []
+
+
+@pytest.mark.parametrize("words", ["Read error [127.0.0.1]:7083: Connection reset by peer", "Connection closed by peer [::1]:1"])
+def test_a_rank_that_only_the_others_tell_of(tmp_path: Path, words: str) -> None:
+    """Launchers sometimes see the others' failure first, and end the one that was killed as if it had still been there."""
+    lost = [*TRACEBACK[:-1], f"RuntimeError: [pair.cc:576] {words}"]
+    logs = [log(tmp_path, lost), log(tmp_path, lost, "workerlog.0"), log(tmp_path, ["loss: 1.0"], "workerlog.1")]
+    end = outcome(1, Evidence(logs))
+    assert end.status == "failed"
+    assert end.reason.startswith("rank 1 ended without a word, as by SIGKILL, and the others noticed; exit code 1; workerlog.0: ")
+    logs[2] = log(tmp_path, TRACEBACK, "workerlog.1")
+    assert outcome(1, Evidence(logs)).reason.startswith("exit code 1; workerlog.0: ")

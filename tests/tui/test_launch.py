@@ -67,7 +67,8 @@ class Form:
         kinds = offers(self.screen._pair)
         wanted = next(place for place, offer in enumerate(kinds) if (offer.kind, offer.template) == (kind, template))
         self.field("kind").query_one(Choice).value = str(wanted)
-        await until(self.pilot, lambda: self.screen.offer == kinds[wanted] and self.screen.plan is not None)
+        await until(self.pilot, lambda: self.screen.offer == kinds[wanted])
+        await self.planned()
 
     async def type(self, name: str, text: str) -> None:
         """All at once, as a paste does."""
