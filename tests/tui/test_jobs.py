@@ -31,6 +31,7 @@ from aligndbg.tui.screens.home import HomeScreen
 from aligndbg.tui.screens.job import JobScreen
 from aligndbg.tui.screens.job_pages import DetailsPage, StopPage
 from aligndbg.tui.widgets.curves import CurvesPane
+from aligndbg.tui.widgets.entry_list import EntryList
 from aligndbg.tui.widgets.log_tabs import LogTabs
 
 SnapCompare = Callable[..., bool]
@@ -78,6 +79,37 @@ async def test_home_lists_jobs_with_their_progress_and_broken_rules(tmp_path: Pa
         await until(pilot, lambda: isinstance(pilot.app.screen, JobScreen))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, HomeScreen))
+
+
+async def test_the_job_in_hand_stays_so_when_another_one_starts(tmp_path: Path) -> None:
+    mine = made(tmp_path, "20260101T120000Z-train-0001", title="mine")
+    over(made(tmp_path, "20260101T120000Z-train-0002", title="another"))
+    async with opened(HomeApp(around(tmp_path))) as pilot:
+        await until(pilot, lambda: "another" in screen_text(pilot))
+        jobs = pilot.app.screen.query_one("#jobs", EntryList)
+        await pilot.press("J", "down", "up")
+        assert jobs.entry is not None and jobs.entry.job == mine, "what runs comes first"
+        made(tmp_path, "20260101T120000Z-train-0003", title="a later one")
+        await until(pilot, lambda: "a later one" in screen_text(pilot))
+        assert jobs.entry is not None and jobs.entry.job == mine
+        over(mine)
+        await until(pilot, lambda: "✓ ended" in screen_text(pilot) and jobs.highlighted == 1)
+        assert jobs.entry is not None and jobs.entry.job == mine
+
+
+async def test_the_list_is_not_scrolled_back_by_a_job_that_goes_on(tmp_path: Path) -> None:
+    running = made(tmp_path, "20260101T130000Z-train-0000")
+    for number in range(30):
+        over(made(tmp_path, f"20260101T120000Z-train-{number:04}", title=f"job {number}"))
+    async with opened(HomeApp(around(tmp_path))) as pilot:
+        await until(pilot, lambda: "job 29" in screen_text(pilot))
+        jobs = pilot.app.screen.query_one("#jobs", EntryList)
+        jobs.scroll_to(y=20, animate=False)
+        await pilot.pause()
+        metrics(running, sample(0, 5.5))
+        await until(pilot, lambda: any("loss 5.5" in entry.note for entry in jobs._shown))
+        await pilot.pause(0.1)
+        assert jobs.scroll_offset.y == 20
 
 
 async def test_a_damaged_job_says_so_and_is_not_opened(tmp_path: Path) -> None:

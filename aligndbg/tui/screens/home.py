@@ -84,7 +84,9 @@ class HomeScreen(Screen[None]):
 
     def _show_jobs(self, rows: Sequence[JobRow]) -> None:
         if "jobs" in self._lists:
-            self._load("jobs", [job_entry(row) for row in rows])
+            # What runs comes first: a long training must not sink below what was tried since.
+            order = sorted(rows, key=lambda row: row.job.state is None or row.job.state.final)
+            self._load("jobs", [job_entry(row) for row in order])
 
     def on_screen_resume(self) -> None:
         # The first frame is on the screen before the folders are read.
@@ -109,11 +111,7 @@ class HomeScreen(Screen[None]):
         self._load(message.list_id, message.entries)
 
     def _load(self, list_id: str, made: Sequence[Entry]) -> None:
-        entries = self.query_one(f"#{list_id}", EntryList)
-        highlighted = entries.highlighted
-        entries.load(made)
-        if highlighted is not None and highlighted < len(made):
-            entries.highlighted = highlighted
+        self.query_one(f"#{list_id}", EntryList).load(made)
 
     @on(EntryList.Chosen)
     def _on_chosen(self, message: EntryList.Chosen) -> None:

@@ -28,6 +28,11 @@ def entry_text(entry: Entry) -> str:
     return "  ".join(clean(part) for part in (entry.name, entry.when, entry.note, entry.error) if part)
 
 
+def _key(entry: Entry) -> tuple[str, str]:
+    """Tells an entry from the others in its list, whatever its note says by now."""
+    return ("", str(entry.job)) if entry.job is not None else (entry.name, entry.when)
+
+
 class EntryList(ChoiceList):
     """Entries with their notes, beside them or, where `tall`, under them; those that cannot be opened say why."""
 
@@ -47,8 +52,17 @@ class EntryList(ChoiceList):
         self._filter = ""
 
     def load(self, entries: Sequence[Entry]) -> None:
+        """Show these. The highlighted entry stays so wherever it is now; where only words have changed, nothing is scrolled."""
+        before, chosen = [_key(entry) for entry in self._shown], self.entry
         self._entries = tuple(entries)
+        shown = self._matching()
+        keys = [_key(entry) for entry in shown]
+        if keys and keys == before:
+            self._renew(shown)
+            return
         self._fill()
+        if chosen is not None and _key(chosen) in keys:
+            self.highlighted = keys.index(_key(chosen))
 
     def filter(self, text: str) -> int:
         """Show the entries that hold all words of `text`; how many do."""
@@ -56,13 +70,20 @@ class EntryList(ChoiceList):
         self._fill()
         return len(self._shown)
 
-    def _fill(self) -> None:
+    def _matching(self) -> list[Entry]:
         words = self._filter.split()
-        self._shown = [entry for entry in self._entries if all(word in entry_text(entry).lower() for word in words)]
-        names = max((cell_len(clean(entry.name)) for entry in self._shown), default=0)
-        times = max((cell_len(clean(entry.when)) for entry in self._shown), default=0)
+        return [entry for entry in self._entries if all(word in entry_text(entry).lower() for word in words)]
+
+    def _renew(self, shown: list[Entry]) -> None:
+        for index, (entry, prompt) in enumerate(zip(shown, self._prompts(shown), strict=True)):
+            if entry != self._shown[index]:
+                self.replace_option_prompt_at_index(index, prompt)
+        self._shown = shown
+
+    def _fill(self) -> None:
+        self._shown = self._matching()
         self.clear_options()
-        self.add_options([Option(self._prompt(entry, min(names, NAME_MOST), times)) for entry in self._shown])
+        self.add_options([Option(prompt) for prompt in self._prompts(self._shown)])
         if not self._shown:
             self.add_option(Option(Content.styled("nothing matches" if self._entries else self._empty, MUTED), disabled=True))
         else:
@@ -73,6 +94,11 @@ class EntryList(ChoiceList):
     def entry(self) -> Entry | None:
         """The highlighted one."""
         return self._shown[self.highlighted] if self._shown and self.highlighted is not None else None
+
+    def _prompts(self, shown: Sequence[Entry]) -> list[Content]:
+        names = max((cell_len(clean(entry.name)) for entry in shown), default=0)
+        times = max((cell_len(clean(entry.when)) for entry in shown), default=0)
+        return [self._prompt(entry, min(names, NAME_MOST), times) for entry in shown]
 
     def _prompt(self, entry: Entry, names: int, times: int) -> Content:
         if entry.error:
