@@ -57,9 +57,10 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The run ended."""
+    """The run ended; not `well` where it was stopped or failed."""
 
     now: float
+    well: bool = True
 
 
 Event = Measured | Heard | Passed | Ended

@@ -255,7 +255,10 @@ class _LrOff:
 
 @dataclass(frozen=True, slots=True)
 class BelowTarget:
-    """The run has ended, or done its `epochs`, and its best top-1 is below `target` + `margin`, all in percent."""
+    """The run has ended well, or done its `epochs`, and its best top-1 is below `target` + `margin`, all in percent.
+
+    One that was stopped, or failed, before that says nothing of the target.
+    """
 
     target: float
     margin: float = 0.2
@@ -274,7 +277,7 @@ class _BelowTarget:
     best_sample: Sample | None = None
 
     def see(self, event: Event) -> None:
-        last = isinstance(event, Ended)
+        last = isinstance(event, Ended) and event.well
         if isinstance(event, Measured):
             sample = event.sample
             if (top1 := _result(sample)) is not None and top1 > self.best:

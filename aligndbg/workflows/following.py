@@ -84,7 +84,8 @@ class Follower:
                 fresh += self._watch.see(event)
         if not more and not self._ended:
             self._ended = over
-            fresh += self._watch.see(Ended(time.time()) if over else Passed(time.time()))
+            well = job.state is not None and job.state.status == "ended"
+            fresh += self._watch.see(Ended(time.time(), well) if over else Passed(time.time()))
         total = expectation.epochs
         left = self._pace.left(total, time.time()) if total and not over else None
         latest = dict(self._latest)

@@ -251,6 +251,12 @@ def test_a_target_that_was_missed_is_told_at_the_end() -> None:
     assert watched(BelowTarget(58.092, epochs=4), run)[0] == []
 
 
+def test_a_run_that_was_cut_short_misses_no_target() -> None:
+    run = [result(0, 1.0)]
+    assert watched(BelowTarget(58.092, epochs=90), run, [Ended(9.0, well=False)])[0] == []
+    assert len(watched(BelowTarget(58.092, epochs=1), run, [Ended(9.0, well=False)])[0]) == 1, "all of it was done"
+
+
 def test_a_target_that_was_met_just_so() -> None:
     assert watched(BelowTarget(58.092), [result(1, 58.292), Ended(9.0)])[0] == []
     assert watched(BelowTarget(58.1), [result(1, 58.3), Ended(9.0)])[0] == []  # 58.1 + 0.2 is more than 58.3 in binary.

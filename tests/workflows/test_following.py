@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from written_jobs import made, metrics, over, sample
+from written_jobs import made, metrics, over, result, sample
 
 from aligndbg.errors import UsageError
 from aligndbg.jobs.expectation import Expectation, write_expectation
@@ -53,6 +53,15 @@ def test_what_is_left_is_reckoned_from_the_pace_and_the_epochs_expected(tmp_path
     assert update.left.rate == pytest.approx(1 / 20, rel=1.0)
     over(folder)
     assert follower.step().left is None
+
+
+@pytest.mark.parametrize(("status", "told"), [("ended", ["below-target"]), ("killed", []), ("failed", [])])
+def test_a_target_is_judged_where_the_training_ended_well(tmp_path: Path, status: str, told: list[str]) -> None:
+    folder = made(tmp_path)
+    write_expectation(folder, Expectation(epochs=90, target_top1=58.092))
+    metrics(folder, result(0.0, top1=2.0))
+    over(folder, status)
+    assert [one.rule for one in read_on(Follower(folder))[-1].standing] == told
 
 
 def test_the_metrics_file_counts_before_the_log(tmp_path: Path) -> None:
