@@ -11,7 +11,7 @@ from typing import Any
 
 from aligndbg.jobs.folder import Job
 from aligndbg.jobs.metrics import Phase
-from aligndbg.jobs.processes import Process, Stopped
+from aligndbg.jobs.processes import Killed, Process, Stopped
 from aligndbg.jobs.state import Status
 from aligndbg.jobs.violation import Violation
 from aligndbg.report.document import Block, Column, Document, Row, Span, Style, Table, field, line
@@ -52,9 +52,10 @@ def stopped_document(job: Job, stopped: Stopped) -> Document:
     count = len(stopped.killed)
     heading = line(f"stopped {job.id}: ", Span(f"{count} process{'' if count == 1 else 'es'}", "strong"))
     columns = (Column("pid", align="right"), Column("ended by"), Column("command", cut="end"))
+    commands = command_texts(stopped.killed)
     rows = tuple(
-        Row((Span(str(killed.pid)), Span(killed.signal, "warn" if killed.signal == "SIGKILL" else ""), Span(killed.command, "dim")))
-        for killed in stopped.killed
+        Row((Span(str(killed.pid)), Span(killed.signal, "warn" if killed.signal == "SIGKILL" else ""), Span(command, "dim")))
+        for killed, command in zip(stopped.killed, commands, strict=True)
     )
     return (heading, Table(columns, rows)) if rows else (heading,)
 
@@ -68,6 +69,15 @@ def job_json(job: Job, processes: Sequence[Process] = (), logs: Sequence[Path] =
         told["logs"] = [str(path) for path in logs]
         told["processes"] = [{"pid": process.pid, "command": process.command} for process in processes]
     return told
+
+
+def command_texts(processes: Sequence[Process | Killed]) -> list[str]:
+    """The command of each; `as 3733` where an earlier one has the same, as ranks and the workers of a reader do."""
+    first: dict[str, int] = {}
+    return [
+        process.command if (pid := first.setdefault(process.command, process.pid)) == process.pid else f"as {pid}"
+        for process in processes
+    ]
 
 
 def status_span(status: Status) -> Span:
@@ -108,8 +118,8 @@ def _job(job: Job, processes: Sequence[Process], logs: Sequence[Path]) -> Iterat
         yield field("started", state.started)
     if state.ended:
         yield field("ended", f"{state.ended} · after {took(job)}")
-    for process in processes:
-        yield field("process", f"{process.pid} {process.command}")
+    for process, command in zip(processes, command_texts(processes), strict=True):
+        yield field("process", f"{process.pid} {command}")
     for path in logs:
         yield field("log", f"{path} · {path.stat().st_size} bytes")
     yield field("folder", str(job.path))

@@ -16,7 +16,7 @@ from aligndbg.errors import AligndbgError
 from aligndbg.jobs.folder import Job, log_files, processes_of, stop
 from aligndbg.jobs.violation import Violation
 from aligndbg.report.document import Document
-from aligndbg.report.jobs import job_document, violations_document
+from aligndbg.report.jobs import command_texts, job_document, violations_document
 from aligndbg.report.layout import lay_out
 from aligndbg.tui.actions import bindings
 from aligndbg.tui.feed import tell
@@ -87,7 +87,11 @@ class StopPage(Page):
         if self._stopping:
             words = f"{title}\n\nstopping …\n"
         lines = [Content(words)]
-        lines += [Content.styled(f"{process.pid:>8}  {process.command}", MUTED) for process in self._processes]
+        commands = command_texts(self._processes)
+        lines += [
+            Content.styled(f"{process.pid:>8}  {command}", MUTED)
+            for process, command in zip(self._processes, commands, strict=True)
+        ]
         return Content("\n").join(lines)
 
     @property
