@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
 from textual.app import App, SystemCommand
@@ -20,11 +20,13 @@ from aligndbg.errors import AligndbgError
 from aligndbg.tui.actions import MOVING, Action, actions_of, bindings, key_text
 from aligndbg.tui.cells import clean
 from aligndbg.tui.feed import Feed
-from aligndbg.tui.job_feed import BoardFeed
-from aligndbg.tui.run import Surroundings
+from aligndbg.tui.run import BoardChanged, Surroundings
 from aligndbg.tui.theme import DARK, LIGHT
-from aligndbg.workflows.board import JobRow
-from aligndbg.workflows.checkpoints import CheckState
+
+if TYPE_CHECKING:
+    from aligndbg.tui.job_feed import BoardFeed
+    from aligndbg.workflows.board import JobRow
+    from aligndbg.workflows.checkpoints import CheckState
 
 ROUNDS = 3
 """A key's handlers post messages, and their handlers others, before the focus is where it shall be."""
@@ -81,11 +83,13 @@ class AligndbgApp(App[str]):
             self._board_feed.stop()
 
     def _follow_jobs(self, jobs: Path) -> None:
+        from aligndbg.tui.job_feed import BoardFeed
+
         settings = self.around.settings if self.around is not None else None
         self._board_feed = BoardFeed(jobs, settings.sessions if settings else None, self)
 
-    @on(BoardFeed.Changed)
-    def _on_board_changed(self, message: BoardFeed.Changed) -> None:
+    @on(BoardChanged)
+    def _on_board_changed(self, message: BoardChanged) -> None:
         if message.fault:
             self.notify(message.fault, severity="warning")
         self.board = message.rows

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.tui.app import AligndbgApp
 from aligndbg.tui.run import Run, Surroundings, Target
-from aligndbg.workflows.triage import Triage
+
+if TYPE_CHECKING:
+    from aligndbg.workflows.triage import Triage
 
 
 class InspectApp(AligndbgApp):

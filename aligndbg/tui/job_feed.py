@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from textual.message_pump import MessagePump
 from aligndbg.errors import AligndbgError
 from aligndbg.store.listing import SessionSummary, list_sessions
 from aligndbg.tui.feed import tell
-from aligndbg.workflows.board import Board, JobRow
-from aligndbg.workflows.checkpoints import CheckState, checkpoints
+from aligndbg.tui.run import BoardChanged
+from aligndbg.workflows.board import Board
+from aligndbg.workflows.checkpoints import checkpoints
 from aligndbg.workflows.following import Follower, Update
 
 LOG = logging.getLogger(__name__)
@@ -79,12 +79,6 @@ class JobFeed:
 class BoardFeed:
     """All jobs, as long as the app runs. Tells only when something has changed."""
 
-    @dataclass
-    class Changed(Message):
-        rows: tuple[JobRow, ...]
-        checks: Mapping[str, Mapping[str, CheckState]]
-        fault: str = ""
-
     def __init__(self, root: Path, sessions: Path | None, to: MessagePump) -> None:
         self._root = root
         self._sessions = sessions
@@ -105,18 +99,18 @@ class BoardFeed:
         board = Board(self._root)
         sessions: list[SessionSummary] = []
         looks = 0
-        told: BoardFeed.Changed | None = None
+        told: BoardChanged | None = None
         while not self._stopped:
             try:
                 rows = tuple(board.look())
                 if self._sessions is not None and looks % SESSIONS_EVERY == 0:
                     sessions = list_sessions(self._sessions)
-                now = self.Changed(rows, checkpoints(sessions, rows))
+                now = BoardChanged(rows, checkpoints(sessions, rows))
             except AligndbgError as error:
-                now = self.Changed((), {}, error.message)
+                now = BoardChanged((), {}, error.message)
             except Exception as error:
                 LOG.exception("the jobs in %s cannot be followed", self._root)
-                now = self.Changed((), {}, f"{type(error).__name__}: {error}; the app's log has the details")
+                now = BoardChanged((), {}, f"{type(error).__name__}: {error}; the app's log has the details")
             looks += 1
             if told is None or (now.rows, now.checks, now.fault) != (told.rows, told.checks, told.fault):
                 told = now

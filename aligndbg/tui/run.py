@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from textual.message import Message
 from textual.screen import Screen
 
 from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.workflows.events import Event
+
+if TYPE_CHECKING:
+    from aligndbg.workflows.board import JobRow
+    from aligndbg.workflows.checkpoints import CheckState
 
 
 class Run(Protocol):
@@ -68,3 +73,12 @@ class Surroundings:
     sessions: List
     jobs: Path | None = None
     settings: Settings | None = None
+
+
+@dataclass
+class BoardChanged(Message):
+    """How all jobs stand now, and by pair the checkpoints that evaluations and trainings stand for. `fault`: why that is unknown."""
+
+    rows: tuple[JobRow, ...]
+    checks: Mapping[str, Mapping[str, CheckState]]
+    fault: str = ""
