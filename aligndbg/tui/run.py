@@ -77,7 +77,7 @@ class Surroundings:
 
 @dataclass
 class BoardChanged(Message):
-    """How all jobs stand now, and by pair the checkpoints that evaluations and trainings stand for. `fault`: why that is unknown."""
+    """How all jobs stand now, and by pair its checkpoints `eval` and `train`. `fault` says why that is unknown."""
 
     rows: tuple[JobRow, ...]
     checks: Mapping[str, Mapping[str, CheckState]]
