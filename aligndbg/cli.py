@@ -234,6 +234,7 @@ def _eval_parser(parser: Parser) -> Parser:
     parser.add_argument("pair", nargs="?", metavar="PAIR")
     data = parser.add_argument_group("the pictures")
     data.add_argument("--list", metavar="FILE", help="`PATH LABEL` a line; default: eval.list of pair.yaml")
+    data.add_argument("--delimiter", metavar="TEXT", help="before the labels of a list (default: tab, comma, ; | or blank)")
     data.add_argument(
         "--data", metavar="DIR", help="where its paths start; without a list: folders of classes, or ILSVRC2012's files"
     )

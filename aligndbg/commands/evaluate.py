@@ -71,6 +71,7 @@ def request_of(options: Namespace) -> EvalRequest:
     return EvalRequest(
         list=_path(options.list),
         data=_path(options.data),
+        delimiter=options.delimiter,
         sides=BOTH if options.side == "both" else (options.side,),
         own_preprocess=options.own_preprocess or bool(options.causes),
         causes=options.causes,
@@ -89,7 +90,20 @@ def request_of(options: Namespace) -> EvalRequest:
 def asked(options: Namespace) -> dict[str, Any]:
     """What the user asked for beside the pair, as a session keeps it."""
     usual = {"every": 1, "side": "both", "own_preprocess": False, "causes": 0, "nproc": 1, "nnodes": 1, "device": "cpu"}
-    names = ("list", "data", "limit", "batch_size", "workers", "shape", "seed", "weights", "torch_python", "paddle_python", *usual)
+    names = (
+        "list",
+        "data",
+        "delimiter",
+        "limit",
+        "batch_size",
+        "workers",
+        "shape",
+        "seed",
+        "weights",
+        "torch_python",
+        "paddle_python",
+        *usual,
+    )
     found = {name: value for name in names if (value := getattr(options, name)) != usual.get(name)}
     # The session is read from other folders too.
     return found | {name: str(_path(found[name])) for name in ("list", "data") if name in found}

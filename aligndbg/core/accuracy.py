@@ -146,5 +146,5 @@ def mcnemar(counts: PairedCounts) -> McNemar:
 
 
 def is_within(counts: PairedCounts, max_gap: float) -> bool:
-    """The field's rule: the accuracies differ by at most `max_gap` points."""
-    return abs(gap(counts).points) <= max_gap
+    """The field's rule: the accuracies differ by at most `max_gap` points. No image tells nothing."""
+    return counts.images > 0 and abs(gap(counts).points) <= max_gap

@@ -210,7 +210,7 @@ def _check_labels(file: Path, lines: Sequence[tuple[int, str]], entries: Sequenc
         more = f" ({len(without)} such lines)" if len(without) > 1 else ""
         raise InputError(
             f"{named(file)}:{number}: expected `PATH LABEL`, found {_shown(text)}{more}",
-            r"labels are whole numbers; give the delimiter if it is another than tab, comma, semicolon, bar or blank",
+            "labels are whole numbers; give the delimiter if it is another than tab, comma, semicolon, bar or blank",
         )
     limit = (1 << 62) if classes is None else classes
     outside = [place for place, entry in enumerate(entries) if entry.label is not None and not 0 <= entry.label < limit]
@@ -231,7 +231,7 @@ def _listing(entries: Sequence[_Entry], root: Path) -> Listing:
     for entry in entries:
         path = root / entry.name
         # Two spellings of one file would count it twice.
-        known = first.setdefault(os.path.normpath(entry.name), entry)
+        known = first.setdefault(os.path.normpath(path), entry)
         if known is not entry:
             told = "" if known.label == entry.label else f", with label {known.label} there and {entry.label} here"
             problems.append(BadPicture(entry.name, path, f"{entry.place}: named before, in {known.place}{told}"))

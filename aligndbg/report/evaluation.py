@@ -18,10 +18,13 @@ from aligndbg.workflows.evaluate_model import (
     SpeedReport,
 )
 from aligndbg.workflows.events import BatchDone
-from aligndbg.workflows.wording import figure
+from aligndbg.workflows.wording import counted, figure
 
 MOST_PICTURES = 10
 """Of a list of pictures; the JSON holds more, the session all."""
+
+MOST_EXCLUDED = 100
+"""Of those that were left out, in Markdown: a comment on GitHub takes 65,536 characters."""
 
 NAMES = {"torch": "torch", "paddle": "Paddle"}
 STYLES: dict[str | None, Style] = {"within": "good", "beyond": "bad", None: ""}
@@ -51,7 +54,7 @@ def progress_text(event: BatchDone) -> str:
 
 
 def flips_text(count: int) -> str:
-    return "no flip" if count == 0 else f"{count} flip{'' if count == 1 else 's'}"
+    return counted(count, "flip") if count else "no flip"
 
 
 def duration(seconds: float) -> str:
@@ -85,10 +88,10 @@ def _blocks(report: EvalReport) -> Iterator[Block]:
     yield from _fields(report)
     if report.differing:
         yield BLANK
-        yield _differing(report.differing)
+        yield _differing(report.differing, report.classes)
     if report.excluded:
         yield BLANK
-        yield field("excluded", Span(f"{len(report.excluded)} pictures, on both sides:", "warn"))
+        yield field("excluded", Span(f"{counted(len(report.excluded), 'picture')}, on both sides:", "warn"))
         for one in report.excluded[:MOST_PICTURES]:
             yield field("", one.problem if one.name in one.problem else f"{one.name}: {one.problem}")
         if len(report.excluded) > MOST_PICTURES:
@@ -134,9 +137,10 @@ def gap_text(counts: PairedReport, max_gap: float) -> str:
 
 
 def resolution_text(report: EvalReport) -> str:
-    """What a sample cannot tell; `""` where it is large enough."""
+    """What a sample cannot tell; `""` where it is large enough, or where even so it tells that the sides differ."""
     one = 100 / report.images
-    if one > report.max_gap:
+    told = report.top1 is not None and not report.top1.gap_low <= 0 <= report.top1.gap_high
+    if one > report.max_gap and not (told and report.verdict == "beyond"):
         return f"one of {report.images} pictures is {one:.2g} points: too few to tell a gap of {report.max_gap:g}"
     if report.top1 and report.verdict == "within" and max(abs(report.top1.gap_low), abs(report.top1.gap_high)) > report.max_gap:
         return f"chance alone reaches {report.max_gap:g} points at this size: more pictures would tell"
@@ -152,13 +156,14 @@ def difference_text(difference: DifferenceReport) -> str:
 
 def preprocess_text(found: PreprocessReport) -> str:
     return (
-        f"on {found.images} pictures the models make {found.model_gap:+.3f} points of the gap, the preprocessing "
+        f"on {counted(found.images, 'picture')} the models make {found.model_gap:+.3f} points of the gap, the preprocessing "
         f"{found.preprocess_gap:+.3f} ({flips_text(found.flips)})"
     )
 
 
 def cause_text(cause: CauseReport) -> str:
-    return f"{cause.id}: {cause.message}; with torch's, {cause.mended} flips are mended and Paddle has {cause.top1:.3f} %"
+    mended = f"{counted(cause.mended, 'flip')} {'is' if cause.mended == 1 else 'are'} mended"
+    return f"{cause.id}: {cause.message}; with torch's, {mended} and Paddle has {cause.top1:.3f} %"
 
 
 def target_text(report: EvalReport) -> str:
@@ -187,7 +192,7 @@ def share_of_bound(speed: SpeedReport) -> float:
     return speed.ips / speed.bound_ips if speed.bound_ips else 0.0
 
 
-def _differing(pictures: tuple[PictureReport, ...]) -> Table:
+def _differing(pictures: tuple[PictureReport, ...], classes: int) -> Table:
     columns = (
         Column("differs", cut="start"),
         Column("label", 2, cut="end"),
@@ -200,9 +205,9 @@ def _differing(pictures: tuple[PictureReport, ...]) -> Table:
     )
     rows = []
     for one in pictures[:MOST_PICTURES]:
-        cells = [Span(one.name, "strong"), Span(_class(one.label))]
+        cells = [Span(one.name, "strong"), Span(_class(one.label, classes))]
         for index, probability in ((one.torch_class, one.torch_probability), (one.paddle_class, one.paddle_probability)):
-            cells += [Span(_class(index), "good" if index == one.label else ""), Span(f"{probability:.3f}")]
+            cells += [Span(_class(index, classes), "good" if index == one.label else ""), Span(f"{probability:.3f}")]
         rows.append(Row((*cells, Span(_figure(one.max_abs)), Span(_figure(one.divergence)))))
     return Table(columns, tuple(rows))
 
@@ -232,21 +237,24 @@ def _markdown(report: EvalReport) -> Iterator[str]:
     ]
     yield from (f"- **{label}**: {prose(text)}" for label, text in facts if text)
     if report.differing:
-        yield f"\n<details><summary>{len(report.differing)} pictures judged differently</summary>\n"
+        yield f"\n<details><summary>{counted(len(report.differing), 'picture')} judged differently</summary>\n"
         yield "| picture | label | torch | p | Paddle | p |"
         yield "| --- | --- | --- | --- | --- | --- |"
         for one in report.differing:
-            cells = (code(one.name), prose(_class(one.label)), prose(_class(one.torch_class)), f"{one.torch_probability:.3f}")
-            yield f"| {' | '.join((*cells, prose(_class(one.paddle_class)), f'{one.paddle_probability:.3f}'))} |"
+            label, torch, paddle = (prose(_class(k, report.classes)) for k in (one.label, one.torch_class, one.paddle_class))
+            cells = (code(one.name), label, torch, f"{one.torch_probability:.3f}", paddle, f"{one.paddle_probability:.3f}")
+            yield f"| {' | '.join(cells)} |"
         yield "\n</details>"
     if report.excluded:
-        yield f"\n<details><summary>{len(report.excluded)} pictures excluded on both sides</summary>\n"
-        yield from (f"- {code(one.name)}: {prose(one.problem)}" for one in report.excluded)
+        yield f"\n<details><summary>{counted(len(report.excluded), 'picture')} excluded on both sides</summary>\n"
+        yield from (f"- {code(one.name)}: {prose(one.problem)}" for one in report.excluded[:MOST_EXCLUDED])
+        if len(report.excluded) > MOST_EXCLUDED:
+            yield f"- … and {len(report.excluded) - MOST_EXCLUDED} more"
         yield "\n</details>"
 
 
-def _class(index: int) -> str:
-    names = class_names(1000)
+def _class(index: int, classes: int) -> str:
+    names = class_names(classes)
     return f"{index} {names[index]}" if names and index < len(names) else str(index)
 
 

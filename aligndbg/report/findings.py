@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aligndbg.core.findings import Finding, Status
 from aligndbg.report.document import Block, Paragraph, Span, Style, line
-from aligndbg.workflows.wording import figure
+from aligndbg.workflows.wording import counted, figure
 
 MOST_CAUSES = 12
 """Blocks of the text; the report and the app hold the rest."""
@@ -84,7 +84,7 @@ def kind_of(finding: Finding) -> tuple[object, ...]:
 def counts_text(groups: Sequence[Group]) -> str:
     """`3 causes, 1 unknown, 2 warnings`."""
     numbers = [sum(group.first.status is status for group in groups) for status in ORDER]
-    words = [_count(numbers[0], "cause"), f"{numbers[1]} unknown", _count(numbers[2], "warning")]
+    words = [counted(numbers[0], "cause"), f"{numbers[1]} unknown", counted(numbers[2], "warning")]
     return ", ".join(word for number, word in zip(numbers, words, strict=True) if number)
 
 
@@ -134,10 +134,10 @@ def findings_blocks(findings: Sequence[Finding]) -> Iterator[Block]:
     for group in causes[:MOST_CAUSES]:
         yield from _cause(group)
     if len(causes) > MOST_CAUSES:
-        yield line(f"… and {_count(len(causes) - MOST_CAUSES, 'more fault')}")
+        yield line(f"… and {counted(len(causes) - MOST_CAUSES, 'more fault')}")
     yield from (_warning(group) for group in warnings[:MOST_WARNINGS])
     if len(warnings) > MOST_WARNINGS:
-        yield line(f"… and {_count(len(warnings) - MOST_WARNINGS, 'more warning')}")
+        yield line(f"… and {counted(len(warnings) - MOST_WARNINGS, 'more warning')}")
 
 
 def _cause(group: Group) -> Iterator[Block]:
@@ -179,7 +179,3 @@ def _nameless(finding: Finding, text: str) -> str:
 def _largest(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return max(known, key=lambda value: (math.isnan(value), value)) if known else None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

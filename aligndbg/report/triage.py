@@ -14,7 +14,7 @@ from aligndbg.core.images import ImageColumns, Order, Right, Side
 from aligndbg.report.document import BLANK, Block, Column, Document, Row, Span, Style, Table, line
 from aligndbg.report.listings import to_json
 from aligndbg.workflows.triage import Triage
-from aligndbg.workflows.wording import figure
+from aligndbg.workflows.wording import counted, figure
 
 ORDER_TEXTS: dict[Order, str] = {
     "max": "largest max|d| first",
@@ -32,8 +32,8 @@ def counts_text(images: ImageColumns) -> str:
     """`250 pictures, 3 flips, 2 right by torch alone, 1 by Paddle alone, 1 unread`"""
     flips = int(images.flips.sum())
     parts = [
-        f"{len(images)} picture{'' if len(images) == 1 else 's'}",
-        f"{flips} flip{'' if flips == 1 else 's'}" if flips else "no flip",
+        counted(len(images), "picture"),
+        counted(flips, "flip") if flips else "no flip",
     ]
     torch, paddle = int(images.only_torch.sum()), int(images.only_paddle.sum())
     if torch or paddle:

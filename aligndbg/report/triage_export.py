@@ -10,6 +10,7 @@ from aligndbg.errors import EnvironmentFault, UsageError, named
 from aligndbg.report.contact_sheet import MOST, contact_sheet
 from aligndbg.report.triage import list_file, triage_csv, triage_json
 from aligndbg.workflows.triage import Triage
+from aligndbg.workflows.wording import counted
 
 ENDINGS = (".txt", ".csv", ".html", ".json")
 
@@ -44,4 +45,4 @@ def export(triage: Triage, places: Sequence[int], order: Order, path: Path) -> s
             file.write(content)
     except OSError as error:
         raise EnvironmentFault(f"{named(path)} cannot be written: {error.strerror}") from None
-    return f"{len(places)} picture{'' if len(places) == 1 else 's'} to {named(path)}{note}"
+    return f"{counted(len(places), 'picture')} to {named(path)}{note}"

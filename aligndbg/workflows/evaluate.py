@@ -11,7 +11,7 @@ from typing import Any
 
 from aligndbg.datasets.decoders import Decoders
 from aligndbg.datasets.inputs import make_inputs
-from aligndbg.errors import UsageError
+from aligndbg.errors import InputError, UsageError
 from aligndbg.jobs.eta import Pace
 from aligndbg.pairs.schema import PairSpec, is_onnx
 from aligndbg.settings import Settings
@@ -62,7 +62,7 @@ class Evaluation:
         selection = select(self._pair, self._request)
         facts = facts_of(self._pair, self._request, selection)
         writer, note = self._open(facts)
-        yield from record(stream(lambda tell: _Run(self, selection, facts, writer, note, tell).go(), self._stop), writer)
+        yield from record(stream(lambda tell: _Run(self, selection, writer, note, tell).go(), self._stop), writer)
 
     def cancel(self) -> None:
         self._stop.request()
@@ -86,7 +86,10 @@ class Evaluation:
         with open_session(path) as session:
             if session.snapshot.kind != "eval":
                 raise UsageError(f"{path.name} is a comparison of layers, not an evaluation")
-            require_same(path.name, session.facts(), facts)
+            known = session.facts()
+        if CLASSES in known:
+            facts = facts_of(self._pair, self._request, select(self._pair, self._request, int(known[CLASSES])))
+        require_same(path.name, known, facts)
         return SessionWriter.resume(path), f"goes on with {path.name}"
 
 
@@ -108,7 +111,6 @@ class _Run:
         self,
         evaluation: Evaluation,
         selection: Selection,
-        facts: Mapping[str, str],
         writer: SessionWriter,
         note: str,
         tell: Tell,
@@ -118,7 +120,6 @@ class _Run:
         self._settings = evaluation._settings
         self._stop = evaluation._stop
         self._selection = selection
-        self._facts = dict(facts)
         self._writer = writer
         self._note = note
         self._tell_on = tell
@@ -139,6 +140,8 @@ class _Run:
         environment = environment_of(self._request)
         with open_sides(self._pair, self._writer.logs, arena, self._tell, self._stop, children, environment) as sides:
             ready = get_ready(self._pair, sides, self._request, inputs, self._tell, self._stop)
+            # Only now is it known what the labels are of.
+            self._selection = select(self._pair, self._request, ready.classes)
             images = ImageWriter(self._writer.path)
             try:
                 report = self._judge(ready, images)
@@ -150,7 +153,7 @@ class _Run:
         self._tell(EvalEnded(report))
 
     def _judge(self, ready: Ready, images: ImageWriter) -> EvalReport:
-        now = self._facts | ready.facts
+        now = facts_of(self._pair, self._request, self._selection) | ready.facts
         require_same(self._writer.path.name, images.facts(), now)
         images.set_facts(now)
         selection, tally = self._selection, Tally()
@@ -166,8 +169,6 @@ class _Run:
 
         def on_batch(flight: Flight) -> None:
             logits = check_logits(flight.outputs, len(flight.places))
-            if logits and CLASSES not in images.facts():
-                images.set_facts({CLASSES: str(next(iter(logits.values())).shape[1])})
             rows = rows_of(flight.batch, flight.places, flight.problems, logits, images.rows)
             images.write(flight.batch.number, rows, logits)
             tally.add(rows)
@@ -188,6 +189,11 @@ class _Run:
             sizes = (selection.batch_size, self._workers_for(left))
             with Decoders(selection.pipelines, selection.shape, *sizes, log) as decoders:
                 Forwards(ready.children, decoders, selection.pipeline_of_side, self._stop.check).run(left, on_batch)
+        if not tally.images:
+            first = next(one for one in images.images() if one.problem)
+            raise InputError(
+                f"none of the pictures could be read, {first.name} for one: {first.problem}", "look at --list and --data"
+            )
         report = self._report(ready, images, clock)
         return replace(report, preprocess_gap=self._causes(ready, images))
 
@@ -227,6 +233,7 @@ class _Run:
             same_tensors=len(selection.pipelines) == 1,
             preprocess={side: describe(selection, side) for side in self._request.sides},
             batch_size=selection.batch_size,
+            classes=ready.classes,
             ranks=self._ranks,
             weights=ready.weights,
             weights_sha256=ready.weights_sha256,

@@ -13,13 +13,15 @@ from aligndbg.store.text import encode_with
 
 @dataclass(frozen=True, slots=True)
 class SideReport:
-    """Accuracies in percent; `loss` is the mean cross-entropy, None where it is not finite."""
+    """Accuracies in percent; `loss` is the mean cross-entropy, None where it is not finite. `nan` is how many pictures have a NaN
+    among their logits; they count as wrong."""
 
     top1: float
     top5: float
     loss: float | None
     right1: int
     right5: int
+    nan: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,7 @@ class EvalReport:
     preprocess: Mapping[str, str] = field(default_factory=dict)
     batch_size: int = 0
     ranks: int = 1
+    classes: int = 1000
     sides: Mapping[str, SideReport] = field(default_factory=dict)
     top1: PairedReport | None = None
     top5: PairedReport | None = None

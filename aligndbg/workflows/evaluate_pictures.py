@@ -21,13 +21,15 @@ class EvalRequest:
     """What to evaluate; None leaves it to the pair, or to the machine.
 
     `list` and `data` are absolute. Every `every`-th picture is taken, then the first `limit`. `causes` is on how many
-    pictures the models' gap is told from that of their own preprocessing. `resume` is a session's name, `""`
-    for the newest of this pair that was stopped, None for a new one. `ranks` processes a side, under a launcher where more than 1;
-    `nodes` machines with so many each, which meet at `master`, HOST:PORT.
+    pictures the models' gap is told from that of their own preprocessing. `delimiter` is what stands before a list's labels, None
+    what fits most of its lines. `resume` is a session's name, `""` for the newest of this pair that was stopped, None for a new
+    one. `ranks` processes a side, under a launcher where more than 1; `nodes` machines with so many each, which meet at `master`,
+    HOST:PORT.
     """
 
     list: Path | None = None
     data: Path | None = None
+    delimiter: str | None = None
     sides: tuple[str, ...] = BOTH
     own_preprocess: bool = False
     causes: int = 0
@@ -74,10 +76,11 @@ class Selection:
         return tuple(Batch(number, start, self.pictures[start : start + size]) for number, start in enumerate(starts))
 
 
-def select(pair: PairSpec, request: EvalRequest) -> Selection:
-    """InputError where there is no picture, or the model takes other than one picture."""
+def select(pair: PairSpec, request: EvalRequest, classes: int | None = None) -> Selection:
+    """`classes` is how many the model tells apart, None before it is built: it decides what the labels of class folders are, and
+    which of a list's are none. InputError where there is no picture, or the model takes other than one picture."""
     shape = _input_shape(pair)
-    listing = listing_of(pair, request)
+    listing = listing_of(pair, request, classes)
     pictures = listing.pictures[:: request.every][: request.limit]
     unlabelled = [BadPicture(picture.name, picture.path, "it has no label") for picture in pictures if picture.label is None]
     labelled = tuple(picture for picture in pictures if picture.label is not None)
@@ -90,7 +93,7 @@ def select(pair: PairSpec, request: EvalRequest) -> Selection:
     return Selection(labelled, (*listing.problems, *unlabelled), size, shape, pipelines, whose)
 
 
-def listing_of(pair: PairSpec, request: EvalRequest) -> Listing:
+def listing_of(pair: PairSpec, request: EvalRequest, classes: int | None = None) -> Listing:
     """The list and folder of the request, else the pair's own, which start at its folder."""
     file = request.list or (pair.root / Path(pair.eval.list).expanduser() if pair.eval.list and request.data is None else None)
     data = request.data or (pair.root / Path(pair.eval.data).expanduser() if pair.eval.data and request.list is None else None)
@@ -99,7 +102,7 @@ def listing_of(pair: PairSpec, request: EvalRequest) -> Listing:
             f"{pair.name} names no pictures to evaluate on", "--list val_list.txt --data DIR, or `eval: {list: ..., data: ...}`"
         )
     # Paths of a list start at its own folder where no other is named.
-    return read_data(data if data is not None else file.parent, file)  # type: ignore[union-attr]
+    return read_data(data if data is not None else file.parent, file, request.delimiter, classes)  # type: ignore[union-attr]
 
 
 def pipelines_for(pair: PairSpec, request: EvalRequest) -> tuple[tuple[Pipeline, ...], dict[str, int]]:

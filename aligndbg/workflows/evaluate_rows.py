@@ -24,6 +24,7 @@ from aligndbg.workflows.evaluate_model import (
     SideReport,
 )
 from aligndbg.workflows.evaluate_pictures import Batch
+from aligndbg.workflows.wording import counted
 
 MOST_DIFFERING = 50
 """Pictures that are told in the report; the session holds all."""
@@ -122,7 +123,9 @@ def summarise(pair: PairSpec, rows: Sequence[ImageRow], sides: Sequence[str], ex
     top1 = _paired(judged, 1) if both else None
     verdict: Literal["within", "beyond"] | None = None
     if top1 is not None:
-        verdict = "within" if is_within(top1, pair.eval.max_gap) else "beyond"
+        # What is not a number on both sides alike makes no gap, and is no port that is right.
+        sound = not any(side.nan for side in found.values())
+        verdict = "within" if sound and is_within(top1, pair.eval.max_gap) else "beyond"
     return EvalReport(
         aligndbg=aligndbg.__version__,
         pair=pair.name,
@@ -144,14 +147,14 @@ def summarise(pair: PairSpec, rows: Sequence[ImageRow], sides: Sequence[str], ex
 def headline(pair: PairSpec, sides: Mapping[str, SideReport], counts: PairedCounts | None, verdict: str | None, images: int) -> str:
     names = {"torch": "torch", "paddle": "Paddle"}
     tops = ", ".join(f"{names[side]} {report.top1:.2f} %" for side, report in sides.items())
-    pictures = f"{images} picture{'' if images == 1 else 's'}"
+    pictures = counted(images, "picture")
+    nan = ", ".join(f"{names[side]} {report.nan}" for side, report in sides.items() if report.nan)
+    broken = f", NaN in the logits of {nan}" if nan else ""
     if counts is None:
-        return f"{pair.name}: top-1 {tops} on {pictures}"
+        return f"{pair.name}: top-1 {tops} on {pictures}{broken}"
     found = gap(counts)
-    return (
-        f"{pair.name}: {verdict} {pair.eval.max_gap:g} points — top-1 {tops} on {pictures}, "
-        f"gap {found.points:+.2f} ± {found.error:.2f}"
-    )
+    judged = "NaN" if nan and is_within(counts, pair.eval.max_gap) else f"{verdict} {pair.eval.max_gap:g} points"
+    return f"{pair.name}: {judged} — top-1 {tops} on {pictures}, gap {found.points:+.2f} ± {found.error:.2f}{broken}"
 
 
 def _side_scores(side: str, logits: Logits, labels: NDArray[np.int64]) -> list[SideScores]:
@@ -170,7 +173,8 @@ def _side_report(scores: Sequence[SideScores]) -> SideReport:
     count = len(scores)
     right1, right5 = sum(one.rank < 1 for one in scores), sum(one.rank < 5 for one in scores)
     loss = _sum([one.loss for one in scores]) / count if count else math.nan
-    return SideReport(100 * right1 / count if count else 0.0, 100 * right5 / count if count else 0.0, _finite(loss), right1, right5)
+    shares = (100 * right1 / count, 100 * right5 / count) if count else (0.0, 0.0)
+    return SideReport(*shares, _finite(loss), right1, right5, sum(math.isnan(one.loss) for one in scores))
 
 
 def _paired(rows: Sequence[ImageRow], top: int) -> PairedCounts:

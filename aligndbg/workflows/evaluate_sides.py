@@ -7,10 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aligndbg.frameworks.client import Child
+import numpy as np
+from numpy.typing import NDArray
+
+from aligndbg.frameworks import wire
+from aligndbg.frameworks.channel import Lease
+from aligndbg.frameworks.client import Child, listen
 from aligndbg.pairs.schema import PairSpec
+from aligndbg.store.images import CLASSES
 from aligndbg.weights.files import read_checkpoint
 from aligndbg.workflows.evaluate_pictures import EvalRequest
+from aligndbg.workflows.evaluate_rows import check_logits
 from aligndbg.workflows.preparation import fill_torch, find_weights, prepare, set_by_name, tell_notes
 from aligndbg.workflows.sides import BOTH, Arrays, Sides, trace_of
 from aligndbg.workflows.stop import Stop
@@ -24,6 +31,7 @@ class Ready:
     """Children that wait for forwards. `facts` are what a resumed evaluation must have in common beside what it knows itself."""
 
     children: Mapping[str, Child]
+    classes: int
     weights: str
     weights_sha256: str
     environment: Mapping[str, Any]
@@ -56,11 +64,30 @@ def get_ready(pair: PairSpec, sides: Sides, request: EvalRequest, inputs: Arrays
         sides.torch.close()
     children = {child.side: child for child in sides.both if child.side in request.sides}
     environment = {side: dict(sides.environment[side]) for side in children}
-    facts = {"weights": f"sha256 {state[:16]}"}
+    classes = classes_of(children, inputs)
+    facts = {"weights": f"sha256 {state[:16]}", CLASSES: str(classes)}
     for side in children:
         versions = [f"{name} {environment[side][name]}" for name in ("torch", "paddle", "onnxruntime") if name in environment[side]]
         facts[f"{side} version"] = ", ".join(versions)
-    return Ready(children, source, sha256, environment, facts)
+    return Ready(children, classes, source, sha256, environment, facts)
+
+
+def classes_of(children: Mapping[str, Child], inputs: Arrays) -> int:
+    """How many classes the models tell apart, by a first forward of each. InputError where they give no logits, or not as many."""
+    outputs: dict[str, NDArray[Any]] = {}
+
+    def on_message(child: Child, message: wire.Message, leases: list[Lease]) -> bool:
+        if isinstance(message, wire.Outputs):
+            outputs[child.side] = np.array(leases[0].array)
+        for lease in leases:
+            lease.release()
+        return isinstance(message, wire.Outputs)
+
+    for child in children.values():
+        child.send(wire.Forward(), list(inputs))
+    listen(tuple(children.values()), on_message)
+    logits = check_logits(outputs, inputs[0].shape[0])
+    return next(iter(logits.values())).shape[1]
 
 
 def children_of(pair: PairSpec, request: EvalRequest) -> tuple[str, ...]:

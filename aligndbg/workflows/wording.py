@@ -44,6 +44,11 @@ def figure(value: float | None) -> str:
     return f"{value:.0f}" if 99.95 <= abs(value) < 1e5 else f"{value:.1e}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def tolerance_text(value: float) -> str:
     """`1e-4`, as the guide writes it."""
     short = f"{value:.0e}"

