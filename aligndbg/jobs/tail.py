@@ -19,10 +19,13 @@ class Tail:
     begins anew."""
 
     def __init__(self, path: Path, rank: int | None, parser: LogParser) -> None:
+        self.size = 0
+        """Bytes of the log when it was last looked at."""
+        self.position = 0
+        """How many of them are read."""
         self._path = path
         self._rank = rank
         self._parser = parser
-        self._position = 0
         self._inode = 0
         self._line = 0
         self._begun = b""
@@ -34,18 +37,18 @@ class Tail:
         """
         try:
             with self._path.open("rb") as file:
-                size, inode = file.seek(0, 2), self._path.stat().st_ino
-                if size < self._position or (self._inode and inode != self._inode):
-                    self._position, self._begun = 0, b""
+                self.size, inode = file.seek(0, 2), self._path.stat().st_ino
+                if self.size < self.position or (self._inode and inode != self._inode):
+                    self.position, self._begun = 0, b""
                 self._inode = inode
-                file.seek(self._position)
+                file.seek(self.position)
                 block = file.read(BLOCK)
         except OSError:
             # It is gone, or not there yet: what it said is read, and the job's own state tells of the rest.
             return [], False
-        self._position += len(block)
+        self.position += len(block)
         *whole, self._begun = (self._begun + block).split(b"\n")
-        more = self._position < size
+        more = self.position < self.size
         if self._begun and ((at_end and not more) or len(self._begun) > LONGEST_LINE):
             whole.append(self._begun)
             self._begun = b""

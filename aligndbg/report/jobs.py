@@ -26,6 +26,8 @@ STYLES: dict[Status, Style] = {
     "killed": "warn",
     "lost": "warn",
 }
+NEARLY = 0.99
+"""The share of its logs from which on a job's figures are taken for its latest."""
 LATEST_WORDS = {"loss": "loss {:.4g}", "top1": "top-1 {:.3g} %", "top5": "top-5 {:.3g} %", "ips": "{:.3g} img/s"}
 GLYPHS: dict[Status, str] = {"starting": "○", "running": "▶", "ended": "✓", "failed": "✗", "killed": "◆", "lost": "◆"}
 
@@ -135,7 +137,10 @@ def took(job: Job) -> str:
 
 
 def progress_text(update: Update) -> str:
-    """`1.3 of 5 epochs · loss 5.31 · top-1 2.1 % · 12 img/s · 0:12:33 left`, as far as it is known; `""` where nothing is."""
+    """`1.3 of 5 epochs · loss 5.31 · top-1 2.1 % · 12 img/s · 0:12:33 left`, as far as it is known; `""` where nothing is.
+
+    They are figures of the past where its logs are still read, and the share that is read comes last.
+    """
     parts = []
     total = update.expectation.epochs
     if update.epochs is not None:
@@ -147,6 +152,8 @@ def progress_text(update: Update) -> str:
             parts.append(LATEST_WORDS[name].format(value))
     if update.left is not None:
         parts.append(f"{clock(update.left.seconds)} left")
+    if update.more and update.read < NEARLY:
+        parts.append(f"reading: {update.read:.0%}".replace("%", " %"))
     return " · ".join(parts)
 
 

@@ -58,12 +58,15 @@ class JobFeed:
 
     def _read(self) -> None:
         follower = Follower(self._path)
+        # The first block says which logs there are: they show while the rest is read.
+        most = 0
         while self._ready.wait() and not self._stopped.is_set():
             self._ready.clear()
             try:
                 updates = [follower.step()]
-                while updates[-1].more and sum(len(update.samples) for update in updates) < MOST_SAMPLES:
+                while updates[-1].more and sum(len(update.samples) for update in updates) < most:
                     updates.append(follower.step())
+                most = MOST_SAMPLES
             except AligndbgError as error:
                 tell(self._to, self.Came((), f"{error.message} ({error.hint})" if error.hint else error.message))
                 return

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from aligndbg.tui.app import AligndbgApp
 
 
+SWITCH_S = 0.001
+"""Seconds for which a thread keeps Python's interpreter while another waits for it."""
+
 ALTERNATIVE = "`aligndbg --headless report` needs none"
 
 
@@ -95,6 +98,8 @@ def run_app(app: AligndbgApp, log: Path) -> str:
 
     A defect of the app leaves its traceback in the log and raises AligndbgError, which says where that is.
     """
+    # Python's own 5 ms are what the screen waits for a thread that parses, again at every block of a log that it reads.
+    sys.setswitchinterval(SWITCH_S)
     with guarded(log):
         headline = app.run()
         for feed in app.ending:

@@ -30,7 +30,7 @@ class Update:
     """What a look at a job brought. `fresh` are the violations that came to light by it, `standing` those that hold now.
 
     `latest` are the values that came last, of any rank. `epochs` are the epochs of training that are done, None where the log
-    does not say. `more`: there is more to read at once.
+    does not say. `more`: there is more to read at once; `read` is the share of the logs that is read, 0 to 1.
     """
 
     job: Job
@@ -42,6 +42,7 @@ class Update:
     epochs: float | None
     left: TimeLeft | None
     more: bool
+    read: float
 
 
 class Follower:
@@ -88,8 +89,14 @@ class Follower:
             fresh += self._watch.see(Ended(time.time(), well) if over else Passed(time.time()))
         total = expectation.epochs
         left = self._pace.left(total, time.time()) if total and not over else None
-        latest = dict(self._latest)
-        return Update(job, tuple(samples), latest, tuple(fresh), self._watch.standing, expectation, self._epochs, left, more)
+        latest, standing = dict(self._latest), self._watch.standing
+        return Update(
+            job, tuple(samples), latest, tuple(fresh), standing, expectation, self._epochs, left, more, self._read if more else 1.0
+        )
+
+    @property
+    def _read(self) -> float:
+        return sum(tail.position for tail in self._tails.values()) / max(1, sum(tail.size for tail in self._tails.values()))
 
     def _expected(self) -> Expectation:
         """Read again while it may still be written. Rules that need to know more begin when it is known."""

@@ -64,6 +64,15 @@ def test_a_target_is_judged_where_the_training_ended_well(tmp_path: Path, status
     assert [one.rule for one in read_on(Follower(folder))[-1].standing] == told
 
 
+def test_how_much_of_a_long_log_is_read(tmp_path: Path) -> None:
+    folder = made(tmp_path)
+    (folder / "log/launcher.log").write_text("a line of words\n" * 50_000)
+    shares = [update.read for update in read_on(Follower(folder))]
+    assert shares == sorted(shares) and len(shares) > 2
+    assert 0.2 < shares[0] < 0.5 and shares[-1] == 1.0
+    assert Follower(made(tmp_path, "without-logs")).step().read == 1.0
+
+
 def test_the_metrics_file_counts_before_the_log(tmp_path: Path) -> None:
     folder = made(tmp_path)
     (folder / "log/launcher.log").write_text(PADDLECLAS.format(step=1, loss=3.5))

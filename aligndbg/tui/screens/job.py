@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import ClassVar
 
 from textual import events, on
@@ -34,6 +35,9 @@ from aligndbg.workflows.following import Update
 
 WIDE = 150
 """From this width on curves and logs are beside each other."""
+
+LOG_FIRST_S = 2.0
+"""How long the curves of a long log wait for its lines."""
 
 SHORT = 20
 """Below this height one of the two shows at a time."""
@@ -70,6 +74,7 @@ class JobScreen(Screen[None]):
         self._violations: dict[tuple[str, int | None, float], Violation] = {}
         """All that came to light, also what has got better since: they mark the curve."""
         self._feed: JobFeed | None = None
+        self._begun = 0.0
         self._beside: OtherTop1 | None = None
         self._over = False
 
@@ -83,6 +88,7 @@ class JobScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
+        self._begun = monotonic()
         self._feed = JobFeed(self.path, self)
         self.query_one(CurvesPane).focus()
 
@@ -113,9 +119,17 @@ class JobScreen(Screen[None]):
         await self.query_one(LogTabs).show(log_files(job.path, job.spec.rank_logs if job.spec else None))
         self._draw()
         self._show_figures(update)
-        assert self._feed is not None
         # What else came meanwhile is dealt with before more is read.
-        self.call_later(self._feed.go_on)
+        self.call_later(self._go_on)
+
+    def _go_on(self) -> None:
+        """Read on. A log that shows is numbered first, which takes a second at most a GB: both at once would take many."""
+        view = self.query_one(LogTabs).view
+        first = self.latest is not None and self.latest.more and view is not None and not view.numbered
+        if first and monotonic() < self._begun + LOG_FIRST_S:
+            self.set_timer(0.05, self._go_on)
+        elif self._feed is not None:
+            self._feed.go_on()
 
     def _show_figures(self, update: Update) -> None:
         """Of an evaluation; what is known elsewhere is looked up once, and again when the job is over."""

@@ -61,6 +61,11 @@ class LogView(LogLines):
     def on_unmount(self) -> None:
         self._reader.close()
 
+    @property
+    def numbered(self) -> bool:
+        """Whether all lines are known that there are."""
+        return self._reader.complete
+
     async def _read_on(self) -> None:
         while True:
             more = await asyncio.to_thread(self._reader.advance, SLICE_S)
