@@ -35,6 +35,8 @@ STYLES: dict[str, Style] = {
     "aligned": "good",
     "mismatch": "bad",
     "cannot-pair": "bad",
+    "within": "good",
+    "beyond": "bad",
 }
 
 

@@ -49,6 +49,8 @@ VERDICT_CLASSES: dict[str, str] = {
     Verdict.ERROR: "bad",
     "aligned": "good",
     "mismatch": "bad",
+    "within": "good",
+    "beyond": "bad",
 }
 """Which of the table's component classes a verdict is drawn in."""
 

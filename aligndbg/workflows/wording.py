@@ -19,6 +19,8 @@ GLYPHS: dict[str, str] = {
     "aligned": "✓",
     "mismatch": "✗",
     "cannot-pair": "◆",
+    "within": "✓",
+    "beyond": "✗",
 }
 """One cell each and present in the usual terminal fonts; always shown beside the word, so that no meaning hangs on colour."""
 

@@ -110,3 +110,10 @@ def test_a_session_that_failed(tmp_path: Path) -> None:
     ):
         assert said in text
     assert "failed" in plain(sessions_document(list_sessions(tmp_path), tmp_path))
+
+
+def test_verdicts_of_evaluations_have_their_glyphs() -> None:
+    moments = "2026-01-03T12:00:00.000+00:00"
+    evaluated = [SessionSummary(ROOT / each, each, "tiny", moments, "finished", each, kind="eval") for each in ("within", "beyond")]
+    text = plain(sessions_document(evaluated, ROOT))
+    assert "✓ within" in text and "✗ beyond" in text
