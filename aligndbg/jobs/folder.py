@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -67,6 +68,8 @@ def list_jobs(root: Path) -> list[Job]:
 def read_job(path: Path) -> Job:
     """The job as it stands. One whose supervisor was killed is looked after here: while any process of it lives it is running, and
     the note says so; once none does it is `lost`, and that is written down."""
+    if not path.exists():
+        return Job(path, error="its folder is gone")
     try:
         spec, state = read_spec(path), read_state(path)
         if state.final or is_alive(state.supervisor_pid, state.supervisor_started, state.boot):
@@ -117,12 +120,15 @@ def stop(job: Job, grace: float = GRACE_SECONDS) -> Stopped:
         raise EnvironmentFault(job.error, f"the folder is {job.path}")
     if state.final:
         raise UsageError(f"{job.id} is over: {state.status}", state.reason)
-    write_json(job.path / STOP, {"asked": utc_now(), "grace": grace})
+    _ask_to_stop(job.path, grace)
     stopped = stop_all(lambda: processes_of(job), grace)
     until = time.monotonic() + SETTLE_SECONDS
     while not (now := read_job(job.path)).error and now.state and not now.state.final and not stopped.left:
         if time.monotonic() > until:
-            raise EnvironmentFault(f"{job.id}: its processes are gone, and its supervisor does not write it down")
+            raise EnvironmentFault(
+                f"{job.id}: its processes are gone, and its supervisor has not written it down yet",
+                "where the disk is full, it does as soon as there is room",
+            )
         time.sleep(0.05)
         # One that was only about to start has processes by now.
         late = stop_all(lambda: processes_of(now), grace)
@@ -147,8 +153,21 @@ def remove(job: Job) -> None:
         raise EnvironmentFault(f"{job.path} cannot be removed: {error.strerror or error}") from None
 
 
+def _ask_to_stop(path: Path, grace: float) -> None:
+    """Let the supervisor know that the end is wanted. The job is stopped even where nothing can be written."""
+    try:
+        write_json(path / STOP, {"asked": utc_now(), "grace": grace})
+    except OSError:
+        # A full disk may have room for a name.
+        with suppress(OSError):
+            (path / STOP).touch()
+
+
 def stop_request(path: Path) -> StopRequest | None:
-    if not (path / STOP).exists():
+    try:
+        if not (path / STOP).stat().st_size:
+            return StopRequest("", GRACE_SECONDS)
+    except FileNotFoundError:
         return None
     document = read_json(path / STOP)
     return StopRequest(str(document["asked"]), float(document["grace"]))
@@ -173,13 +192,15 @@ def _without_supervisor(path: Path, spec: JobSpec, state: JobState) -> Job:
         words = f"the log ends with a failure: {failure}" if failure else "the log's end tells of no failure"
         reason = f"its supervisor was killed and nobody saw the end, so the exit code will never be known; {words}"
         end = replace(state, status="lost", ended=_last_word(logs) or utc_now(), reason=reason)
-    write_state(path, end)
+    # On a full disk, or one that is read alone, it is found out again at the next look.
+    with suppress(OSError):
+        write_state(path, end)
     return Job(path, spec, end)
 
 
 def _last_word(logs: list[Path]) -> str | None:
     """When the job last wrote to a log: as near to its end as can be known."""
-    written = [path.stat().st_mtime for path in logs]
+    written = [path.stat().st_mtime for path in logs if path.exists()]
     return datetime.fromtimestamp(max(written), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if written else None
 
 

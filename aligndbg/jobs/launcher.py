@@ -70,13 +70,16 @@ def _make(folder: Path, spec: JobSpec) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.new")
     beside.mkdir(mode=0o700)
-    (beside / LOG).mkdir()
-    write_spec(beside, spec)
-    # Until the supervisor takes over this process answers for the job.
-    write_state(
-        beside, JobState("starting", supervisor_pid=os.getpid(), supervisor_started=started_at(os.getpid()), boot=boot_id())
-    )
-    beside.rename(folder)
+    me = os.getpid()
+    try:
+        (beside / LOG).mkdir()
+        write_spec(beside, spec)
+        # Until the supervisor takes over this process answers for the job.
+        write_state(beside, JobState("starting", supervisor_pid=me, supervisor_started=started_at(me), boot=boot_id()))
+        beside.rename(folder)
+    except OSError:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
 
 
 def _supervise(folder: Path, spec: JobSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -54,6 +55,30 @@ def test_stop_forces_what_does_not_listen_after_the_grace(begin: Starter) -> Non
     assert time.monotonic() - begun >= 0.5
     state = job_in(folder).state
     assert state and (state.status, state.signal, state.reason) == ("killed", signal.SIGKILL, "stopped on request (SIGKILL)")
+
+
+def full(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_job_is_stopped_on_a_full_disk(begin: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = begin("import time; print('up', flush=True); time.sleep(60)")
+    said(folder, "up")
+    monkeypatch.setattr("aligndbg.jobs.folder.write_json", full)
+    assert len(stop(job_in(folder), 10).killed) == 1
+    state = job_in(folder).state
+    assert state and (state.status, state.reason) == ("killed", "stopped on request (SIGTERM)")
+
+
+def test_a_lost_job_is_told_though_it_cannot_be_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = stored(tmp_path, "20260101T120000Z-run-0000", state=JobState("running", 1, 2, 3, supervisor_started=4, boot="before"))
+    monkeypatch.setattr("aligndbg.jobs.folder.write_state", full)
+    assert [job.state.status for job in list_jobs(tmp_path) if job.state] == ["lost"]
+    assert '"running"' in (folder / "state.json").read_text()
+
+
+def test_a_folder_that_is_gone_is_told_in_few_words(tmp_path: Path) -> None:
+    assert read_job(tmp_path / "one").error == "its folder is gone"
 
 
 def test_stop_reaches_a_suspended_process(begin: Starter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -120,3 +121,13 @@ def test_a_supervisor_that_fails_at_once_is_told_with_its_last_word(begin: Start
 def test_a_pattern_of_logs_stays_in_the_folder(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(UsageError, match="rank_logs: "):
         start(JobSpec(new_id("run"), "run", "t", ("sleep", "1"), str(tmp_path), rank_logs=pattern), tmp_path / "jobs")
+
+
+def test_a_job_that_finds_no_room_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("aligndbg.jobs.launcher.write_state", full)
+    with pytest.raises(EnvironmentFault, match="No space left on device"):
+        start(JobSpec(new_id("run"), "run", "a test", ("true",), str(tmp_path)), tmp_path / "jobs")
+    assert list((tmp_path / "jobs").iterdir()) == []
