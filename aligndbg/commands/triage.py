@@ -14,8 +14,7 @@ from aligndbg.report.contact_sheet import contact_sheet
 from aligndbg.report.document import Span, line
 from aligndbg.report.terminal import write
 from aligndbg.report.triage import list_file, triage_csv, triage_document, triage_json
-from aligndbg.store.listing import LATEST, resolve_session
-from aligndbg.workflows.triage import Triage, latest_evaluation, open_triage
+from aligndbg.workflows.triage import Triage, find_evaluation, open_triage
 
 MOST_ROWS = 20
 """Of the table on a terminal."""
@@ -31,9 +30,7 @@ def triage(options: Namespace) -> int:
     data = Path(options.data).expanduser().absolute() if options.data else None
     if data is not None and not data.is_dir():
         raise UsageError(f"--data: {options.data} is not a folder")
-    # A comparison that was made from here may be newer than the evaluation.
-    newest = options.session in (None, LATEST)
-    session = latest_evaluation(settings.sessions) if newest else resolve_session(settings.sessions, options.session)
+    session = find_evaluation(settings.sessions, options.session)
     # Also for the app: what is wrong with the session or the query is told where it was typed.
     found = open_triage(session, data)
     keep = parse_image_query(options.filter or "", found.class_names)

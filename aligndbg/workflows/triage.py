@@ -18,7 +18,7 @@ from aligndbg.pairs.schema import PairSpec
 from aligndbg.settings import Settings
 from aligndbg.store.image_columns import read_columns
 from aligndbg.store.images import CLASSES
-from aligndbg.store.listing import list_sessions
+from aligndbg.store.listing import LATEST, list_sessions, resolve_session
 from aligndbg.store.session import Status, open_session
 from aligndbg.store.snapshot import Source, sources_of
 from aligndbg.workflows.inspect import Depth, Inspection
@@ -115,12 +115,17 @@ def open_triage(session: Path, data: Path | None = None) -> Triage:
     )
 
 
-def latest_evaluation(root: Path) -> Path:
-    """UsageError where there is none."""
-    found = next((one.path for one in list_sessions(root) if one.kind == "eval" and not one.error), None)
-    if found is None:
+def find_evaluation(root: Path, name: str | None = None) -> Path:
+    """The session called `name`, or the newest evaluation of the pair of that name; the newest of all where there is no name.
+    UsageError where there is none."""
+    known = [one for one in list_sessions(root) if one.kind == "eval" and not one.error]
+    # A comparison that was made from an evaluation may be newer.
+    wanted = [one.path for one in known if name in (None, LATEST, one.pair)]
+    if wanted:
+        return wanted[0]
+    if name in (None, LATEST):
         raise UsageError(f"there is no evaluation in {root} yet", "`aligndbg eval PAIR --list FILE --data DIR` makes one")
-    return found
+    return resolve_session(root, name)
 
 
 def pictures_folder(pair: PairSpec, options: Mapping[str, Any]) -> Path | None:

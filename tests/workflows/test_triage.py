@@ -24,8 +24,8 @@ from aligndbg.store.writer import SessionWriter
 from aligndbg.workflows.events import RunFailed
 from aligndbg.workflows.triage import (
     changed_sources,
+    find_evaluation,
     image_inspection,
-    latest_evaluation,
     live_pair,
     open_triage,
     pictures_folder,
@@ -68,13 +68,17 @@ def test_a_comparison_of_layers_is_refused(tmp_path: Path) -> None:
         open_triage(writer.path)
 
 
-def test_the_latest_evaluation(tmp_path: Path) -> None:
+def test_an_evaluation_by_its_name_by_its_pair_s_or_the_latest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no evaluation"):
-        latest_evaluation(tmp_path / "sessions")
-    write_evaluation(tmp_path)
+        find_evaluation(tmp_path / "sessions")
+    first = write_evaluation(tmp_path)
     last = write_evaluation(tmp_path)
     SessionWriter.create(tmp_path / "sessions", pair_of(tmp_path), {}).close()
-    assert latest_evaluation(tmp_path / "sessions") == last
+    for name in (None, "latest", "tiny", last.name):
+        assert find_evaluation(tmp_path / "sessions", name) == last
+    assert find_evaluation(tmp_path / "sessions", first.name[-9:]) == first
+    with pytest.raises(UsageError, match="there is no session 'tin' in"):
+        find_evaluation(tmp_path / "sessions", "tin")
 
 
 def test_where_pictures_are(tmp_path: Path) -> None:

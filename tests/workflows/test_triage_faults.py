@@ -15,7 +15,7 @@ from aligndbg.settings import Settings
 from aligndbg.store.session import open_session
 from aligndbg.workflows.events import FindingMade, RunEnded
 from aligndbg.workflows.inspect import Depth
-from aligndbg.workflows.triage import image_inspection, latest_evaluation, open_triage
+from aligndbg.workflows.triage import find_evaluation, image_inspection, open_triage
 
 pytestmark = both_frameworks
 
@@ -58,7 +58,7 @@ def test_flips_come_first_and_lead_to_the_layer(project: Project, model: str, la
     done = project.run("eval", "flipping", "--display", "none")
     assert done.code in (0, 1), done.err
 
-    session = latest_evaluation(project.root / "sessions")
+    session = find_evaluation(project.root / "sessions")
     triage = open_triage(session)
     with open_session(session) as opened:
         rows = {row.name: row.row for row in opened.images()}
