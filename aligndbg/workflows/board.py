@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aligndbg.errors import AligndbgError
@@ -26,7 +26,7 @@ class JobRow:
 
 
 class Board:
-    """The jobs in `root`. Logs are read on with each look; one of a job that is over is read once."""
+    """The jobs in `root`. Logs are read on with each look; one of a job that is over is read once, when its turn comes."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -42,11 +42,19 @@ class Board:
         self._followers = {path: follower for path, follower in self._followers.items() if path in known}
         # Those that run first: what was read of the others will not change.
         order = sorted(enumerate(jobs), key=lambda one: (one[1].state is not None and one[1].state.final, one[0]))
+        waiting = False
         for place, (_, job) in enumerate(order):
-            row = self._rows.get(job.path)
-            if row is not None and row.job.state == job.state and not row.behind and job.state is not None and job.state.final:
+            row, final = self._rows.get(job.path), job.state is not None and job.state.final
+            if row is not None and row.job.state == job.state and not row.behind and final:
                 continue
-            self._rows[job.path] = self._read(job, until) if place < MOST_FOLLOWED and not job.error else JobRow(job)
+            if place >= MOST_FOLLOWED or job.error:
+                self._rows[job.path] = JobRow(job)
+            elif final and waiting and time.monotonic() > until:
+                self._rows[job.path] = replace(row, job=job, behind=True) if row is not None else JobRow(job, behind=True)
+            else:
+                self._rows[job.path] = self._read(job, until)
+                # Of those that are over at least one is read on, so that each look brings something.
+                waiting = waiting or final
         return [self._rows[job.path] for job in jobs]
 
     def _read(self, job: Job, until: float) -> JobRow:

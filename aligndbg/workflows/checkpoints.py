@@ -41,12 +41,14 @@ def _of_evaluation(session: SessionSummary) -> CheckState:
 
 
 def _of_training(row: JobRow) -> CheckState:
-    """Done where it ended well and its target, if it has one, is reached."""
+    """Done where it ended well and its target, if it has one, is reached, which its logs tell once they are read."""
     state = row.job.state
     assert state is not None
     if not state.final:
         return "running"
     if state.status in ("killed", "lost"):
         return "stopped"
+    if row.behind:
+        return "not yet"
     missed = row.update is not None and any(violation.rule == BELOW_TARGET for violation in row.update.standing)
     return "failed" if missed or state.status == "failed" else "done"

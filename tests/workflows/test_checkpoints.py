@@ -8,8 +8,9 @@ import pytest
 from written_jobs import made, metrics, over, result
 
 from aligndbg.jobs.expectation import Expectation, write_expectation
+from aligndbg.jobs.folder import read_job
 from aligndbg.store.listing import SessionSummary
-from aligndbg.workflows.board import Board
+from aligndbg.workflows.board import Board, JobRow
 from aligndbg.workflows.checkpoints import checkpoints
 
 
@@ -54,6 +55,12 @@ def test_a_training_is_done_when_it_reached_its_target(tmp_path: Path, status: s
     if status is not None:
         over(folder, status)
     assert checkpoints((), Board(tmp_path).look()) == {"net": {"train": state}}
+
+
+def test_a_training_whose_logs_are_not_read_yet_is_not_done(tmp_path: Path) -> None:
+    folder = made(tmp_path, pair="net")
+    over(folder)
+    assert checkpoints((), [JobRow(read_job(folder), behind=True)]) == {"net": {"train": "not yet"}}
 
 
 def test_an_evaluation_that_runs_as_a_job_counts_before_the_last_one(tmp_path: Path) -> None:

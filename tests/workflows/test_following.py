@@ -174,3 +174,22 @@ def test_of_very_many_jobs_the_newest_are_read(tmp_path: Path, monkeypatch: pyte
     first, second = Board(tmp_path).look()
     assert first.job.path == new and first.update is not None
     assert second.job.path == old and second.update is None
+
+
+def test_a_look_is_short_however_many_logs_are_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[Path] = []
+    step = Follower.step
+    monkeypatch.setattr(Follower, "step", lambda self: (steps.append(self._path), step(self))[1])
+    running = made(tmp_path, "20260101T120000Z-train-0000")
+    old = [made(tmp_path, f"20260102T12000{number}Z-train-0000") for number in range(4)]
+    for folder in old:
+        metrics(folder, sample(0, 5.5))
+        over(folder)
+    board = Board(tmp_path)
+    rows = board.look(0.0)
+    assert steps == [running, old[3]], "what runs, and the newest of the others"
+    assert [row.behind for row in rows] == [False, True, True, True, False]
+    for _ in range(3):
+        rows = board.look(0.0)
+    assert not any(row.behind for row in rows)
+    assert all(row.update is not None and row.update.latest for row in rows[:-1])
