@@ -64,6 +64,8 @@ class _Filling:
     paths: tuple[Path, ...]
     left: int
     problems: dict[int, str] = field(default_factory=dict)
+    deadly: set[int] = field(default_factory=set)
+    """Places of pictures that a worker had in its hands when it died."""
     seconds: float = 0.0
 
 
@@ -79,8 +81,8 @@ class Decoders:
     """Worker processes and the memory that they fill.
 
     The caller submits batches while there is `room`, waits on `connections` together with whatever else it waits for, calls
-    `serve`, takes what is `finished`, in the order of submission, and releases each when its tensors are copied. A worker that a
-    picture kills takes that picture with it, and another one goes on. EnvironmentFault where no worker can be started.
+    `serve`, takes what is `finished`, in the order of submission, and releases each when its tensors are copied. A picture
+    that kills two workers is left out, and others go on. EnvironmentFault where no worker can be started.
     """
 
     def __init__(
@@ -232,7 +234,8 @@ class Decoders:
             filling.problems[place] = problem
 
     def _bury(self, worker: _Worker) -> None:
-        """The picture that a worker had in its hands when it died is at fault; the next ones go to others."""
+        """Others go on with what a worker had in its hands when it died, also with the picture that it was at: it need not be that
+        picture's fault before it happens again."""
         self._workers.remove(worker)
         worker.connection.close()
         code = worker.process.wait()
@@ -240,8 +243,11 @@ class Decoders:
         if not worker.ready:
             raise EnvironmentFault(f"a worker that decodes pictures {how} before it could begin", self._last_words())
         if worker.hands:
-            filling, place = worker.hands.popleft()
-            self._settle(filling, place, f"the process that decoded it {how}", 0.0)
+            filling, place = worker.hands[0]
+            if place in filling.deadly:
+                self._settle(filling, place, f"the process that decoded it {how}, twice", 0.0)
+                worker.hands.popleft()
+            filling.deadly.add(place)
             self._orders.extendleft(reversed(worker.hands))
         self._start()
         self._give(self._workers[-1])

@@ -87,7 +87,24 @@ def test_another_shape_than_the_model_s(pictures: list[Path]) -> None:
     assert decoded.problems[0].endswith("gives 3x16x16 after preprocessing, the model's input is 3x16x17")
 
 
-def test_a_picture_that_kills_its_worker_is_left_out(pictures: list[Path]) -> None:
+def test_a_picture_that_kills_its_workers_is_left_out(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "shadow").mkdir()
+    (tmp_path / "shadow" / "sitecustomize.py").write_text(
+        "import os\nfrom PIL import Image\nopened = Image.open\n"
+        "Image.open = lambda path: os.kill(os.getpid(), 9) if 'deadly' in str(path) else opened(path)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "shadow"))
+    deadly = tmp_path / "deadly.png"
+    deadly.write_bytes(pictures[0].read_bytes())
+    with Decoders((ONE,), (3, SIZE, SIZE), 4, 1) as decoders:
+        ((decoded, (tensor,)),) = run(decoders, [[pictures[1], deadly, pictures[2], pictures[3]]])
+    assert decoded.problems == {1: "the process that decoded it was killed by SIGKILL, twice"}
+    assert np.array_equal(tensor, np.stack([ONE.apply(pictures[place]) for place in (1, 2, 3)]))
+
+
+def test_a_worker_that_something_else_kills_costs_no_picture(pictures: list[Path]) -> None:
     with Decoders((ONE,), (3, SIZE, SIZE), 6, 1) as decoders:
         run(decoders, [pictures[6:7]])
         (pid,) = decoders.pids
@@ -99,8 +116,8 @@ def test_a_picture_that_kills_its_worker_is_left_out(pictures: list[Path]) -> No
             decoders.serve(wait(decoders.connections, 5))
             assert time.monotonic() < deadline
         assert decoders.pids != [pid]
-        assert decoded.problems == {0: "the process that decoded it was killed by SIGKILL"}
-        assert np.array_equal(decoded.tensors[0], np.stack([ONE.apply(path) for path in pictures[1:6]]))
+        assert decoded.problems == {}
+        assert np.array_equal(decoded.tensors[0], np.stack([ONE.apply(path) for path in pictures[:6]]))
 
 
 def test_workers_end_with_their_parent(pictures: list[Path]) -> None:
