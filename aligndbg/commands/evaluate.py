@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from aligndbg.commands.options import STDOUT, check_targets, device_of, pair_of, put, settings_of
-from aligndbg.errors import UsageError
+from aligndbg.errors import EnvironmentFault, Interrupted, UsageError
 from aligndbg.report.display import open_display
 from aligndbg.report.evaluation import evaluation_document, evaluation_markdown
 from aligndbg.report.terminal import write
 from aligndbg.workflows.evaluate import Evaluation
 from aligndbg.workflows.evaluate_model import EvalReport, to_json
 from aligndbg.workflows.evaluate_pictures import EvalRequest
-from aligndbg.workflows.events import EvalEnded, RunFailed
+from aligndbg.workflows.events import BatchDone, EvalEnded, RunFailed
 from aligndbg.workflows.sides import BOTH
+from aligndbg.workflows.wording import counted
 
 LIMITS = {
     "limit": (1, 1 << 62),
@@ -39,13 +40,21 @@ def evaluate(options: Namespace) -> int:
     pair = pair_of(options.pair, Namespace(**vars(options), input=None, atol=None, rtol=None), settings)
     display = open_display(options.display)
     report: EvalReport | None = None
+    judged = 0
     try:
         for event in Evaluation(pair, request, settings, asked(options)).events():
             display.show(event)
+            if isinstance(event, BatchDone):
+                judged = event.done
             if isinstance(event, EvalEnded):
                 report = event.result
             if isinstance(event, RunFailed):
                 raise event.error
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted", _way_on(judged)) from None
+    except EnvironmentFault as error:
+        error.hint = error.hint or _way_on(judged)
+        raise
     finally:
         display.close()
     assert report is not None, "an evaluation ends in EvalEnded or RunFailed"
@@ -107,6 +116,12 @@ def asked(options: Namespace) -> dict[str, Any]:
     found = {name: value for name in names if (value := getattr(options, name)) != usual.get(name)}
     # The session is read from other folders too.
     return found | {name: str(_path(found[name])) for name in ("list", "data") if name in found}
+
+
+def _way_on(judged: int) -> str:
+    return (
+        f"`--resume` goes on after the {counted(judged, 'picture')} that {'is' if judged == 1 else 'are'} judged" if judged else ""
+    )
 
 
 def _path(text: str | None) -> Path | None:

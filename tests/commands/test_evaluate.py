@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -309,6 +310,7 @@ def test_interrupted_it_can_go_on(project: Project) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
+    assert re.search(rb"^try: `--resume` goes on after the \d+ pictures that are judged$", err, re.MULTILINE), err
     shown = project.run("sessions", "show", "--text")
     assert "partial" in shown.out and "--resume" in shown.out
     assert result(project, "plain", "--resume")["images"] == 22
