@@ -139,12 +139,14 @@ def took(job: Job) -> str:
 def progress_text(update: Update) -> str:
     """`1.3 of 5 epochs · loss 5.31 · top-1 2.1 % · 12 img/s · 0:12:33 left`, as far as it is known; `""` where nothing is.
 
-    They are figures of the past where its logs are still read, and the share that is read comes last.
+    They are figures of the past where its logs are still read, and the share that is read comes first.
     """
-    parts = []
+    parts = [f"reading: {update.read:.0%}".replace("%", " %")] if update.more and update.read < NEARLY else []
     total = update.expectation.epochs
     if update.epochs is not None:
-        parts.append(f"{update.epochs:.3g} of {total} epochs" if total else f"{update.epochs:.3g} epochs")
+        parts.append(
+            f"{update.epochs:.3g} of {total} epochs" if total else f"{update.epochs:.3g} epoch{'s' * (update.epochs != 1)}"
+        )
     for name in ("loss", "top1", "top5", "ips"):
         phases: tuple[Phase, ...] = ("eval", "train") if name.startswith("top") else ("train", "eval")
         value = next((update.latest[phase, name] for phase in phases if (phase, name) in update.latest), None)
@@ -152,8 +154,6 @@ def progress_text(update: Update) -> str:
             parts.append(LATEST_WORDS[name].format(value))
     if update.left is not None:
         parts.append(f"{clock(update.left.seconds)} left")
-    if update.more and update.read < NEARLY:
-        parts.append(f"reading: {update.read:.0%}".replace("%", " %"))
     return " · ".join(parts)
 
 

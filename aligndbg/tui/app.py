@@ -15,6 +15,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.widgets import Input
 
 from aligndbg.errors import AligndbgError
 from aligndbg.tui.actions import MOVING, Action, actions_of, bindings, key_text
@@ -124,11 +125,14 @@ class AligndbgApp(App[str]):
             self._send_round()
 
     def _moves(self, event: events.Event) -> bool:
-        """Whether the focus may be elsewhere after this event."""
+        """Whether what follows must wait for this event: the focus may be elsewhere after it, or a cursor."""
         if not isinstance(event, events.Key):
             return False
         if self.focused is not None and self.focused.check_consume_key(event.key, event.character):
             return False
+        if isinstance(self.focused, Input):
+            # Keys that edit come back to it as actions, by when letters that follow would be there.
+            return True
         bound = self.screen.active_bindings.get(event.key)
         return bound is not None and bound.binding.action in MOVING
 

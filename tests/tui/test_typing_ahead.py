@@ -13,7 +13,16 @@ from textual.pilot import Pilot
 from aligndbg.tui.screens.compare import CompareScreen
 from aligndbg.tui.widgets.filter_bar import FilterInput
 
-CHARACTERS = {"slash": "/", "enter": "\r", "tab": "\t", "escape": None, "question_mark": "?", "ctrl+p": None}
+CHARACTERS = {
+    "slash": "/",
+    "enter": "\r",
+    "tab": "\t",
+    "escape": None,
+    "question_mark": "?",
+    "ctrl+p": None,
+    "backspace": "\x7f",
+    "home": None,
+}
 
 
 def at_once(pilot: Pilot[Any], *keys: str) -> None:
@@ -56,3 +65,12 @@ async def test_what_follows_the_end_of_a_filter_at_home_opens_the_entry() -> Non
         at_once(pilot, "slash", *"three", "enter", "enter")
         await driving.until(pilot, lambda: isinstance(pilot.app.screen, CompareScreen))
         assert compare(pilot).target.name == "broken/squeezenet1_0"
+
+
+async def test_letters_do_not_overtake_the_keys_that_edit() -> None:
+    async with opened() as pilot:
+        at_once(pilot, "slash", *"catx", "backspace", "y", "home", "z")
+        line = compare(pilot).query_one(FilterInput)
+        await driving.until(pilot, lambda: "z" in line.value)
+        await pilot.pause()
+        assert line.value == "zcaty"

@@ -121,7 +121,7 @@ class LogView(LogLines):
             parts = [f"paused, {new:,} new line{'s' * (new != 1)}: G follows" if new > 0 else "paused: G follows"]
             parts.append(f"{self.cursor - self.first + 1:,} of {self.end - self.first:,}")
         elif reader.complete:
-            parts.append(f"{self.end - self.first:,} lines")
+            parts.append(f"{self.end - self.first:,} line{'s' * (self.end - self.first != 1)}")
         if not reader.complete:
             parts.append("reading")
         if reader.searching:
