@@ -206,6 +206,26 @@ def name_of(step: Step) -> str:
     return _NAMES[type(step)]
 
 
+def step_text(step: Step) -> str:
+    """The step as a file spells it, without what is usual: `resize_short {size: 256, interpolation: bilinear, backend: pil}`."""
+    settings = [
+        f"{one.name}: {_spelled(value)}"
+        for one in fields(step)
+        if (value := getattr(step, one.name)) != one.default or one.name in _ALWAYS_TOLD
+    ]
+    return f"{name_of(step)} {{{', '.join(settings)}}}" if settings else name_of(step)
+
+
+_ALWAYS_TOLD = frozenset(("interpolation", "backend", "mean", "std"))
+"""Settings that ports get wrong most."""
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_spelled, value))}]"
+    return f"{value:.9g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 _NAMES: dict[type, str] = {
     Decode: "decode",
     ResizeShort: "resize_short",

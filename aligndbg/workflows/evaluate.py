@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from aligndbg.core.preprocessing import step_text
 from aligndbg.datasets.decoders import Decoders
 from aligndbg.datasets.inputs import make_inputs
 from aligndbg.errors import InputError, UsageError
@@ -261,7 +262,7 @@ class _Run:
 
 def describe(selection: Selection, side: str) -> str:
     """The steps of a side's preprocessing, in order."""
-    return " · ".join(str(step) for step in selection.pipelines[selection.pipeline_of_side[side]].steps)
+    return " · ".join(step_text(step) for step in selection.pipelines[selection.pipeline_of_side[side]].steps)
 
 
 def speed_of(clock: _Clock, seconds: float, workers: int, ranks: int, sides: Sequence[str]) -> SpeedReport:

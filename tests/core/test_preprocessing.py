@@ -6,6 +6,7 @@ from dataclasses import fields
 from itertools import permutations
 
 import pytest
+import yaml
 
 from aligndbg.core.preprocessing import (
     FILTERS,
@@ -20,6 +21,7 @@ from aligndbg.core.preprocessing import (
     ToCHW,
     check_order,
     name_of,
+    step_text,
 )
 from aligndbg.errors import InputError
 
@@ -118,3 +120,23 @@ def test_orders_that_are_refused(steps, message):
     with pytest.raises(InputError) as refused:
         check_order(steps)
     assert refused.value.message == message
+
+
+def test_a_step_s_text_is_what_a_file_would_say() -> None:
+    assert step_text(ResizeShort(256)) == "resize_short {size: 256, interpolation: bilinear, backend: pil}"
+    assert step_text(ToCHW()) == "to_chw"
+    for step in (
+        Decode("cv2", exif=False, colour="bgr"),
+        ResizeShort(232, "bicubic", "cv2", "round"),
+        Resize(224, 256, "area", "cv2"),
+        CenterCrop(224, "floor", pad=False),
+        RandomResizedCrop(224, scale=(0.2, 0.9)),
+        RandomFlip("vertical", 0.25),
+        Normalise((0.5, 0.4, 0.3), (1.0, 0.2, 0.1), 0.0078125, divide=False),
+        ToCHW(),
+    ):
+        name, _, settings = step_text(step).partition(" ")
+        read = yaml.safe_load(settings or "{}")
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in read.items()}
+        assert name == name_of(step)
+        assert type(step)(**values) == step
