@@ -144,9 +144,8 @@ def progress_text(update: Update) -> str:
     parts = [f"reading: {update.read:.0%}".replace("%", " %")] if update.more and update.read < NEARLY else []
     total = update.expectation.epochs
     if update.epochs is not None:
-        parts.append(
-            f"{update.epochs:.3g} of {total} epochs" if total else f"{update.epochs:.3g} epoch{'s' * (update.epochs != 1)}"
-        )
+        of = f"of {total} epochs" if total else "epoch" if update.epochs == 1 else "epochs"
+        parts.append(f"{update.epochs:.3g} {of}")
     for name in ("loss", "top1", "top5", "ips"):
         phases: tuple[Phase, ...] = ("eval", "train") if name.startswith("top") else ("train", "eval")
         value = next((update.latest[phase, name] for phase in phases if (phase, name) in update.latest), None)

@@ -277,7 +277,8 @@ async def test_another_job_is_drawn_under_the_curves(tmp_path: Path) -> None:
         await until(pilot, lambda: any("nowhere" in words for words in told(pilot)))
         await pilot.press("R")
         await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
-        pilot.app.screen.query_one(Input).value = other.name
+        # As on the command line, the end of an id names a job.
+        pilot.app.screen.query_one(Input).value = "1T120000Z-train-0000"
         await pilot.press("enter")
         await until(pilot, lambda: "20251231T120000Z" in screen_text(pilot))
         await pilot.press("R")

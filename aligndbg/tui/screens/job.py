@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -15,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from aligndbg.errors import AligndbgError
-from aligndbg.jobs.folder import Job, log_files
+from aligndbg.jobs.folder import Job, log_files, resolve_job
 from aligndbg.jobs.reference import read_reference
 from aligndbg.jobs.series import Curves
 from aligndbg.jobs.violation import Violation
@@ -231,16 +232,19 @@ class JobScreen(Screen[None]):
             self._reference, self._reference_name = None, ""
             self._draw()
             return
-        beside = self.path.parent / text.strip()
-        path = beside if beside.exists() else Path(text.strip()).expanduser()
-        self.run_worker(partial(self._read_reference, path), thread=True, exclusive=True, group="reference")
+        self.run_worker(partial(self._read_reference, text.strip()), thread=True, exclusive=True, group="reference")
 
-    def _read_reference(self, path: Path) -> None:
+    def _read_reference(self, text: str) -> None:
+        """`text` is a path, or names a job as on the command line."""
+        path = Path(text).expanduser()
+
         def took(curves: Curves) -> None:
             self._reference, self._reference_name = curves, path.name
             self._draw()
 
         try:
+            if not path.exists() and os.sep not in text:
+                path = resolve_job(self.path.parent, text).path
             curves = read_reference(path)
         except AligndbgError as error:
             words = f"{error.message}: {error.hint}" if error.hint else error.message
