@@ -91,7 +91,7 @@ def _blocks(report: EvalReport) -> Iterator[Block]:
         yield _differing(report.differing, report.classes)
     if report.excluded:
         yield BLANK
-        yield field("excluded", Span(f"{counted(len(report.excluded), 'picture')}, on both sides:", "warn"))
+        yield field("excluded", Span(f"{excluded_text(report)}:", "warn"))
         for one in report.excluded[:MOST_PICTURES]:
             yield field("", one.problem if one.name in one.problem else f"{one.name}: {one.problem}")
         if len(report.excluded) > MOST_PICTURES:
@@ -110,6 +110,10 @@ def _fields(report: EvalReport) -> Iterator[Block]:
         yield field("notice", Span(notice, "warn"))
     if report.session:
         yield field("session", report.session)
+
+
+def excluded_text(report: EvalReport) -> str:
+    return counted(len(report.excluded), "picture") + (", on both sides" if len(report.sides) == 2 else "")
 
 
 def accuracy_table(report: EvalReport) -> Table:
@@ -246,7 +250,7 @@ def _markdown(report: EvalReport) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
         yield "\n</details>"
     if report.excluded:
-        yield f"\n<details><summary>{counted(len(report.excluded), 'picture')} excluded on both sides</summary>\n"
+        yield f"\n<details><summary>excluded: {excluded_text(report)}</summary>\n"
         yield from (f"- {code(one.name)}: {prose(one.problem)}" for one in report.excluded[:MOST_EXCLUDED])
         if len(report.excluded) > MOST_EXCLUDED:
             yield f"- … and {len(report.excluded) - MOST_EXCLUDED} more"

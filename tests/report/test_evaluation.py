@@ -89,7 +89,7 @@ def test_classes_have_imagenets_names_where_the_model_has_its_classes() -> None:
 def test_a_comment_of_github_holds_any_number_of_excluded_pictures() -> None:
     missing = tuple(ExcludedPicture(f"{k}.JPEG", "does not exist") for k in range(50_000))
     text = evaluation_markdown(replace(REPORT, excluded=missing))
-    assert "50000 pictures excluded on both sides" in text and "- … and 49900 more" in text
+    assert "excluded: 50000 pictures, on both sides" in text and "- … and 49900 more" in text
     assert len(text) < 65_536
 
 
@@ -105,6 +105,7 @@ def test_one_side() -> None:
         differing=(),
     )
     text = plain(evaluation_document(report))
+    assert "excluded     2 pictures:" in text
     assert "Paddle  7" not in text and "gap" not in text.splitlines()[2:]
     assert evaluation_markdown(report).startswith("### mobilenet")
 

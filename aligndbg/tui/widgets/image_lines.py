@@ -56,8 +56,8 @@ class ImageLines:
         if sizes["torch"] and left >= GAP + LABEL_LEAST:
             sizes["label"] = LABEL_LEAST
             left -= GAP + LABEL_LEAST
-        # What is left goes to the name as far as it needs it, then to the classes.
-        more = max(0, min(left, self._natural - name, width // 3 - name))
+        # The end of a name tells the picture; classes need what is left, for many begin alike.
+        more = max(0, min(left, self._natural - name, width // 5 - name))
         name, left = name + more, left - more
         for column, most in (("torch", CLASS_MOST), ("paddle", CLASS_MOST), ("label", LABEL_MOST)):
             share = left // 2 if column == "torch" else left
