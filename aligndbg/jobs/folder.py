@@ -231,8 +231,17 @@ def _folders(root: Path) -> list[Path]:
         found = [path for path in root.iterdir() if not path.name.startswith(".") and (path / SPEC).is_file()]
     except OSError as error:
         raise EnvironmentFault(f"jobs cannot be read in {root}: {error.strerror}") from None
-    # Names begin with the time of creation.
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    return sorted(found, key=_by_creation, reverse=True)
+
+
+def _by_creation(path: Path) -> tuple[str, int, str]:
+    """Names begin with the second of their creation; within one, `spec.json` is written once and tells the order."""
+    try:
+        written = (path / SPEC).stat().st_mtime_ns
+    except OSError:
+        # Removed meanwhile.
+        written = 0
+    return path.name.partition("-")[0], written, path.name
 
 
 def _by_number(path: Path) -> tuple[list[int], str]:

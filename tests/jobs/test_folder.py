@@ -184,6 +184,16 @@ def test_newest_first_and_damaged_ones_with_their_error(tmp_path: Path) -> None:
         resolve_job(tmp_path, "0002")
 
 
+def test_of_two_jobs_of_one_second_the_later_is_the_latest(tmp_path: Path) -> None:
+    first = stored(tmp_path, "20260101T120000Z-run-ffff")
+    second = stored(tmp_path, "20260101T120000Z-run-0000")
+    third = stored(tmp_path, "20260101T120001Z-eval-0000")
+    for nanoseconds, folder in enumerate((third, first, second)):
+        os.utime(folder / "spec.json", ns=(nanoseconds, nanoseconds))
+    assert [job.path for job in list_jobs(tmp_path)] == [third, second, first]
+    assert resolve_job(tmp_path, "latest").path == third
+
+
 def test_a_job_is_named_by_a_part_of_its_id(tmp_path: Path) -> None:
     stored(tmp_path, "20260101T000000Z-run-00a1")
     stored(tmp_path, "20260102T000000Z-train-00b2")
