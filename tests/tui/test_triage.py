@@ -181,7 +181,7 @@ async def test_a_picture_that_is_gone_is_told_and_nothing_opens(tmp_path: Path) 
     async with opened(write_evaluation(tmp_path), compare=compare) as pilot:
         await pilot.press("G")
         await shown(pilot)
-        assert "jay.png does not exist" in driving.screen_text(pilot).replace("\n", "")
+        assert "jay.pngdoesnotexist" in one_word(driving.screen_text(pilot))
         assert "val/jay.png is not a picture" in screen(pilot).detail.plain
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, TriageScreen)
@@ -286,7 +286,7 @@ async def test_hostile_names_and_pictures_do_no_harm(tmp_path: Path) -> None:
             assert "\x1b" not in text and "\x07" not in text and "\u202e" not in text
             await pilot.press("j")
             await shown(pilot)
-        assert "red]x[bold].png" in driving.screen_text(pilot)
+        assert "]x[bold].png" in driving.screen_text(pilot)
         await pilot.press("y", "tab", "e", "escape")
 
 
@@ -319,11 +319,16 @@ async def test_sources_that_changed_are_told(tmp_path: Path) -> None:
         assert "paddle_model.py changed since" in driving.screen_text(pilot)
 
 
+def one_word(text: str) -> str:
+    """Without frames and ends of lines: a long path is cut wherever the line ends."""
+    return "".join(letter for letter in text if letter not in " \n│┃")
+
+
 async def test_a_damaged_session_is_told(tmp_path: Path) -> None:
     session = write_evaluation(tmp_path)
     (session / RESULTS).write_bytes(b"no database" * 50)
     async with app_on(session).run_test(size=(120, 20)) as pilot:
-        await driving.until(pilot, lambda: "results.db" in driving.screen_text(pilot))
+        await driving.until(pilot, lambda: "results.db" in one_word(driving.screen_text(pilot)))
         await pilot.press("j", "enter", "space", "s", "e", "n", "f", "f", "y", "escape")
         assert isinstance(pilot.app.screen, HomeScreen)
 
