@@ -9,9 +9,7 @@ SHEET = "triage.html"
 
 
 def add_triage_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "session", nargs="?", metavar="SESSION", help="an evaluation, or a pair: its latest (default: the latest)"
-    )
+    parser.add_argument("session", nargs="?", metavar="SESSION", help="an evaluation, or a pair: its latest (default: the latest)")
     parser.add_argument(
         "--by", choices=("max", "kl", "flips", "position"), default="max", help="what comes first (default: max|d|)"
     )
