@@ -32,6 +32,8 @@ CLASSES = "classes"
 
 _FLOAT = 4
 _PLACE = struct.Struct("<if")
+_MARKS = ", ".join("?" * 14)
+"""One for each column of the table of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,7 @@ class ImageWriter:
                     raise ValueError(f"{len(placed)} pictures, {values.shape[0]} rows of logits")
                 _append(self._files[side], values)
             self._connection.execute("BEGIN IMMEDIATE")
-            marks = ", ".join("?" * len(_values(rows[0]))) if rows else ""
-            self._connection.executemany(f"INSERT INTO images VALUES ({marks})", [_values(one) for one in rows])
+            self._connection.executemany(f"INSERT INTO images VALUES ({_MARKS})", [_values(one) for one in rows])
             self._connection.execute("INSERT INTO batches VALUES (?, ?)", (batch, len(rows)))
             self._connection.execute("COMMIT")
         self.rows += len(placed)

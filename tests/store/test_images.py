@@ -98,6 +98,15 @@ def test_one_side_alone(session: Path) -> None:
         assert logits is not None and logits.shape == (1, WIDTH)
 
 
+def test_a_batch_of_no_picture_is_done_too(session: Path) -> None:
+    images = ImageWriter(session)
+    images.write(4, [], {})
+    images.close()
+    again = ImageWriter(session)
+    assert (again.done, again.rows, again.images()) == ({4}, 0, [])
+    again.close()
+
+
 def test_names_that_are_no_utf8(session: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     images = ImageWriter(session)
