@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from aligndbg.datasets.classes import class_names
 from aligndbg.report.document import BLANK, Block, Column, Document, Row, Span, Style, Table, field, line
@@ -18,7 +19,7 @@ from aligndbg.workflows.evaluate_model import (
     SpeedReport,
 )
 from aligndbg.workflows.events import BatchDone
-from aligndbg.workflows.wording import counted, figure
+from aligndbg.workflows.wording import GUIDE_TOLERANCE, counted, figure
 
 MOST_PICTURES = 10
 """Of a list of pictures; the JSON holds more, the session all."""
@@ -110,6 +111,8 @@ def _fields(report: EvalReport) -> Iterator[Block]:
         yield field("notice", Span(notice, "warn"))
     if report.session:
         yield field("session", report.session)
+    if remark := triage_text(report):
+        yield field("triage", remark)
 
 
 def excluded_text(report: EvalReport) -> str:
@@ -175,6 +178,17 @@ def target_text(report: EvalReport) -> str:
         return ""
     gaps = ", ".join(f"{NAMES[side]} {one.top1 - report.target_top1:+.3f}" for side, one in report.sides.items())
     return f"published top-1 {report.target_top1:g} % (on all of ImageNet's validation set): {gaps} points here"
+
+
+def triage_text(report: EvalReport) -> str:
+    """Where to look next; `""` where the sides agree on every picture, within the tolerance of the guide."""
+    found = report.difference
+    if report.session is None or found is None:
+        return ""
+    if not found.flips and found.max_abs is not None and found.max_abs <= GUIDE_TOLERANCE:
+        return ""
+    name = PurePath(report.session).name
+    return f"`aligndbg triage {name}` shows the pictures that differ most, and leads from each to its layers"
 
 
 def tensors_text(report: EvalReport) -> str:

@@ -93,6 +93,19 @@ def test_a_comment_of_github_holds_any_number_of_excluded_pictures() -> None:
     assert len(text) < 65_536
 
 
+def test_pictures_that_differ_lead_to_triage() -> None:
+    told = "`aligndbg triage x` shows the pictures"
+    assert told in plain(evaluation_document(REPORT))
+    for difference, differs in (
+        (DifferenceReport(0, 2e-5, 0.0, 0.0), False),
+        (DifferenceReport(1, 2e-5, 0.0, 0.0), True),
+        (DifferenceReport(0, 6.3, 0.0, 0.0), True),
+        (DifferenceReport(0, None, None, None), True),
+        (None, False),
+    ):
+        assert (told in plain(evaluation_document(replace(REPORT, difference=difference)))) == differs
+
+
 def test_one_side() -> None:
     report = replace(
         REPORT,
