@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from aligndbg.core.preprocessing import Decode
 from aligndbg.errors import EnvironmentFault, InputError, named
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -159,17 +158,6 @@ def _by_wordnet(found: Listing) -> Listing:
         else:
             pictures.append(Picture(picture.path, label, picture.name))
     return Listing(tuple(pictures), tuple(problems))
-
-
-def check(picture: Picture) -> BadPicture | None:
-    """What is wrong with the picture's file, found by decoding all of it with Pillow; None for a good one."""
-    from aligndbg.datasets.decoding import decode
-
-    try:
-        decode(picture.path, Decode())
-    except InputError as error:
-        return BadPicture(picture.name, picture.path, error.message)
-    return None
 
 
 def _lines(file: Path) -> list[tuple[int, str]]:

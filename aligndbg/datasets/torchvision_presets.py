@@ -143,11 +143,6 @@ def pipeline_of_preset(weights_name: str) -> Pipeline:
     return Pipeline((Decode(), ResizeShort(resize, interpolation), CenterCrop(crop), normalise, ToCHW()))
 
 
-def preset_names() -> tuple[str, ...]:
-    """Every name that `pipeline_of_preset` knows."""
-    return tuple(_presets())
-
-
 @cache
 def _presets() -> dict[str, tuple[int, int, Interpolation, Normalise]]:
     presets = dict(_OTHER)

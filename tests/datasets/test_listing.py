@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from aligndbg.datasets import listing
 from aligndbg.datasets.listing import (
     BadPicture,
     Listing,
     Picture,
-    check,
     read_data,
     read_folder,
     read_ilsvrc,
@@ -266,24 +264,3 @@ def test_some_of_imagenets_class_folders_have_the_labels_of_all(tmp_path):
     assert [(bad.name, bad.reason) for bad in found.problems] == [("n99999999/d.JPEG", "its folder is no class of ImageNet-1k's")]
     assert [label for _, label in labels(read_data(tmp_path, classes=3))] == [0, 1, 1, 2]
     assert [label for _, label in labels(read_data(tmp_path))] == [0, 1, 1, 2]
-
-
-def test_check_decodes_all_of_a_picture(tmp_path):
-    Image.new("RGB", (60, 40), (1, 200, 3)).save(tmp_path / "good.jpg")
-    whole = (tmp_path / "good.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[:-100])
-    (tmp_path / "words.jpg").write_text("no picture")
-    (tmp_path / "empty.jpg").touch()
-    (tmp_path / "folder.jpg").mkdir()
-    reasons = {}
-    for name in ("good.jpg", "cut.jpg", "words.jpg", "empty.jpg", "folder.jpg", "gone.jpg"):
-        bad = check(Picture(tmp_path / name, 0, name))
-        reasons[name] = bad and bad.reason.removeprefix(f"{tmp_path}/{name} ")
-    assert reasons.pop("cut.jpg").startswith("cannot be read as a picture: ")
-    assert reasons == {
-        "good.jpg": None,
-        "words.jpg": "is not a picture",
-        "empty.jpg": "is not a picture",
-        "folder.jpg": "is not a file, expected a picture",
-        "gone.jpg": "does not exist",
-    }

@@ -27,7 +27,7 @@ from aligndbg.core.preprocessing import (
 )
 from aligndbg.datasets.pipeline import Pipeline, perform, pipeline_of, resized_sides
 from aligndbg.datasets.sampling import random_box
-from aligndbg.datasets.torchvision_presets import pipeline_of_preset, preset_names
+from aligndbg.datasets.torchvision_presets import _presets, pipeline_of_preset
 from aligndbg.errors import EnvironmentFault, InputError
 from aligndbg.pairs.schema import PreprocessSpec
 
@@ -71,7 +71,7 @@ def test_bit_equal_to_torchvision(torchvision_reference):
 def test_presets_are_those_of_the_installed_torchvision(torchvision_reference):
     with np.load(torchvision_reference / "reference.npz") as reference:
         presets = json.loads(str(reference["presets"]))
-        assert set(presets) == set(preset_names())
+        assert set(presets) == _presets().keys()
         for name, (resize, crop, interpolation, mean, std) in presets.items():
             expected = (
                 Decode(),
