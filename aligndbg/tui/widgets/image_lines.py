@@ -13,8 +13,6 @@ from aligndbg.report.triage import difference_text, right_text
 from aligndbg.tui.cells import clean, fit
 from aligndbg.workflows.triage import Triage
 
-STYLES = ("plain", "quiet", "good", "warn", "bad", "header", "mark", "cursor", "cursor-blurred")
-
 Styles = Callable[[str], Style]
 
 GAP = 1

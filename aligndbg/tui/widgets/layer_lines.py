@@ -17,7 +17,6 @@ INDENT = 2
 MEASURED = 2000
 """Rows whose cells are measured for the columns' widths; the rest is cut where it is wider."""
 
-STYLES = ("plain", "quiet", "good", "warn", "bad", "header", "group", "guide", "level", "cursor", "cursor-blurred")
 
 Styles = Callable[[str], Style]
 
