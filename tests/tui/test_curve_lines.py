@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_curves import broken_rule, curves_of, sample, trained
 
+from aligndbg.jobs.formats.table import read_table
 from aligndbg.tui.widgets.curve_lines import Line, Scale, lines_of, marks_of, metrics_of, scale_of, value_at
 from aligndbg.tui.widgets.curve_readout import csv_text, latest_text, readout
 from aligndbg.tui.widgets.curve_ticks import WIDEST, Ticks
