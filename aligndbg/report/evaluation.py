@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from aligndbg.datasets.classes import class_names
@@ -17,6 +17,7 @@ from aligndbg.workflows.evaluate_model import (
     PictureReport,
     PreprocessReport,
     SpeedReport,
+    StageReport,
 )
 from aligndbg.workflows.events import BatchDone
 from aligndbg.workflows.wording import GUIDE_TOLERANCE, counted, figure
@@ -84,6 +85,8 @@ def _blocks(report: EvalReport) -> Iterator[Block]:
         yield field("preprocess", preprocess_text(report.preprocess_gap))
         for cause in report.preprocess_gap.causes:
             yield field("", cause_text(cause))
+        if report.preprocess_gap.stages:
+            yield field("pixels", stages_text(report.preprocess_gap.stages))
     if remark := target_text(report):
         yield field("target", Span(remark, "dim"))
     yield from _fields(report)
@@ -173,6 +176,19 @@ def cause_text(cause: CauseReport) -> str:
     return f"{cause.id}: {cause.message}; with torch's, {mended} and Paddle has {cause.top1:.3f} %"
 
 
+def stages_text(stages: Sequence[StageReport]) -> str:
+    """`on 50 pictures, after decode 1 differs, mean|d| 0.1, max 255 · after resize ...`; `""` where nothing was compared."""
+    if not stages:
+        return ""
+    pieces = []
+    for one in stages:
+        how = [f"{one.resized} in size"] if one.resized else []
+        how += [f"mean|d| {figure(one.mean_abs)}, max {figure(one.max_abs)}"] if one.differing > one.resized else []
+        told = f"{one.differing} differ{'s' if one.differing == 1 else ''} ({', '.join(how)})" if one.differing else "alike"
+        pieces.append(f"{one.stage} {told}")
+    return f"on {counted(stages[0].pictures, 'picture')}, after " + " · ".join(pieces)
+
+
 def target_text(report: EvalReport) -> str:
     if report.target_top1 is None:
         return ""
@@ -246,6 +262,7 @@ def _markdown(report: EvalReport) -> Iterator[str]:
         ("logits", difference_text(report.difference) if report.difference else ""),
         ("preprocessing", preprocess_text(report.preprocess_gap) if report.preprocess_gap else ""),
         *((cause.id, cause_text(cause)) for cause in (report.preprocess_gap.causes if report.preprocess_gap else ())),
+        ("pixels", stages_text(report.preprocess_gap.stages) if report.preprocess_gap else ""),
         ("target", target_text(report)),
         ("tensors", tensors_text(report)),
         ("weights", report.weights),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aligndbg.datasets.compare import compare_pipelines
 from aligndbg.datasets.decoders import Decoded, Decoders
 from aligndbg.datasets.difference_words import sentence
 from aligndbg.datasets.differences import differing_settings, variants
@@ -17,11 +19,14 @@ from aligndbg.frameworks import wire
 from aligndbg.frameworks.channel import Lease
 from aligndbg.frameworks.client import Child, listen
 from aligndbg.store.images import ImageRow
-from aligndbg.workflows.evaluate_model import CauseReport, PreprocessReport
+from aligndbg.workflows.evaluate_model import CauseReport, PreprocessReport, StageReport
 from aligndbg.workflows.evaluate_pictures import Selection
 
 BATCH = 16
 """Pictures at a time: each is there once for every way of making its tensor."""
+
+MEASURED = 50
+"""Pictures whose pixels are compared stage by stage, in this process."""
 
 PATIENCE = 1.0
 """Seconds between two looks at whether a stop was asked for."""
@@ -42,7 +47,18 @@ def measure_causes(
         places, classes = _classes(paddle, decoders, paths, 2 + len(named), check)
     kept = [chosen[place] for place in places]
     words = {setting.cause: sentence(setting, "torch", "Paddle") for setting in differing_settings(torch, own)}
-    return preprocess_report(kept, classes[0], classes[1], dict(zip(named, classes[2:], strict=True)), words)
+    report = preprocess_report(kept, classes[0], classes[1], dict(zip(named, classes[2:], strict=True)), words)
+    check()
+    return replace(report, stages=_stages(selection, [paths[place] for place in places[:MEASURED]]))
+
+
+def _stages(selection: Selection, paths: Sequence[Path]) -> tuple[StageReport, ...]:
+    """Of pictures that both sides can use: how far apart each stage leaves them."""
+    torch, own = selection.pipelines
+    found = compare_pipelines(torch, own, paths)
+    return tuple(
+        StageReport(one.stage, one.pictures, one.differing, one.resized, one.mean_abs, one.max_abs) for one in found.stages
+    )
 
 
 def preprocess_report(

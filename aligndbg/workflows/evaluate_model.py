@@ -89,15 +89,29 @@ class CauseReport:
 
 
 @dataclass(frozen=True, slots=True)
+class StageReport:
+    """How far the two sides' pictures are apart after a stage: on the scale 0..255, after `normalise` on the model's. `differing`
+    of `pictures` are not the same, `resized` of them not in size."""
+
+    stage: str
+    pictures: int
+    differing: int
+    resized: int
+    mean_abs: float
+    max_abs: float
+
+
+@dataclass(frozen=True, slots=True)
 class PreprocessReport:
     """Of `images` pictures: the gap in points that the models make on torch's tensors, and what Paddle's own preprocessing adds to
-    it; `flips` best classes of Paddle's change by that."""
+    it; `flips` best classes of Paddle's change by that. `stages` are of the first of them."""
 
     images: int
     model_gap: float
     preprocess_gap: float
     flips: int
     causes: tuple[CauseReport, ...]
+    stages: tuple[StageReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,9 @@ def test_what_each_setting_of_the_preprocessing_costs(project: Project) -> None:
     std, filter_ = by_id["std"], by_id["interpolation"]
     assert std["mended"] > filter_["mended"]
     assert found["causes"][0] == std
+    stages = {one["stage"]: one for one in found["stages"]}
+    assert stages["decode"]["differing"] == 0 and stages["resize"]["differing"] == 30
+    assert 0 < stages["resize"]["mean_abs"] < stages["resize"]["max_abs"] <= 255
     whole = result(project, "plain", "--causes", "100", code=None)
     assert whole["preprocess_gap"]["images"] == 40
     assert whole["preprocess_gap"]["model_gap"] + whole["preprocess_gap"]["preprocess_gap"] == pytest.approx(whole["top1"]["gap"])

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from aligndbg.errors import Interrupted
-from aligndbg.report.evaluation import duration, evaluation_document, evaluation_markdown, progress_text
+from aligndbg.report.evaluation import duration, evaluation_document, evaluation_markdown, progress_text, stages_text
 from aligndbg.report.lines import LogLines, PlainLines
 from aligndbg.report.live import LiveDisplay
 from aligndbg.report.terminal import plain
@@ -19,8 +19,10 @@ from aligndbg.workflows.evaluate_model import (
     ExcludedPicture,
     PairedReport,
     PictureReport,
+    PreprocessReport,
     SideReport,
     SpeedReport,
+    StageReport,
 )
 from aligndbg.workflows.events import BatchDone, EvalEnded, EvalStarted, RunFailed, RunStarted
 
@@ -181,3 +183,17 @@ def test_the_live_display_ends_with_the_evaluation() -> None:
         for event in (RunStarted("p", "", "s"), STARTED, DONE, end):
             display.show(event)
         assert display._progress is None
+
+
+def test_pixels_are_told_stage_by_stage() -> None:
+    stages = (
+        StageReport("decode", 50, 0, 0, 0.0, 0.0),
+        StageReport("exif", 50, 1, 1, 0.0, 0.0),
+        StageReport("resize", 50, 50, 12, 2.4, 95.0),
+    )
+    assert stages_text(stages) == (
+        "on 50 pictures, after decode alike · exif 1 differs (1 in size) · resize 50 differ (12 in size, mean|d| 2.4, max 95)"
+    )
+    report = replace(REPORT, preprocess_gap=PreprocessReport(50, 0.0, 0.5, 3, (), stages))
+    assert stages_text(stages) in plain(evaluation_document(report))
+    assert "**pixels**" in evaluation_markdown(report) and "**pixels**" not in evaluation_markdown(REPORT)
