@@ -39,9 +39,10 @@ SnapCompare = Callable[..., bool]
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_feed, "POLL_S", 0.02)
+    # Not less: a press waits until the app has nothing to do.
+    monkeypatch.setattr(job_feed, "POLL_S", 0.2)
     monkeypatch.setattr(job_feed, "BOARD_S", 0.1)
-    monkeypatch.setattr("aligndbg.tui.widgets.log_view.POLL_S", 0.02)
+    monkeypatch.setattr("aligndbg.tui.widgets.log_view.POLL_S", 0.2)
 
 
 def around(root: Path) -> Surroundings:
