@@ -61,7 +61,7 @@ def open_evaluation(path: Path, settings: Settings) -> int:
     """A stored evaluation's pictures in the app."""
     from aligndbg.commands.triage_app import open_triage_app
 
-    return open_triage_app(path, settings, data=None, order="max", query="", graphics=None)
+    return open_triage_app(path, settings, data=None, order="flips", query="", graphics=None)
 
 
 def open_job(path: Path, root: Path, settings: Settings) -> int:

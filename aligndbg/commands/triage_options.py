@@ -11,7 +11,7 @@ SHEET = "triage.html"
 def add_triage_options(parser: ArgumentParser) -> None:
     parser.add_argument("session", nargs="?", metavar="SESSION", help="an evaluation, or a pair: its latest (default: the latest)")
     parser.add_argument(
-        "--by", choices=("max", "kl", "flips", "position"), default="max", help="what comes first (default: max|d|)"
+        "--by", choices=("flips", "max", "kl", "position"), default="flips", help="what comes first (default: flips, then by KL)"
     )
     parser.add_argument(
         "--filter", metavar="QUERY", help="as in the app: flip, only:torch, kl>0.1, label:tabby, part of a name, ..."

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Order = Literal["max", "kl", "flips", "position"]
+Order = Literal["flips", "max", "kl", "position"]
 
-ORDERS: tuple[Order, ...] = ("max", "kl", "flips", "position")
+ORDERS: tuple[Order, ...] = ("flips", "max", "kl", "position")
 
 Side = Literal["torch", "paddle"]
 
@@ -113,7 +113,7 @@ class ImageColumns:
         return "both" if torch and paddle else "torch" if torch else "paddle" if paddle else "neither"
 
 
-def ranked(images: ImageColumns, order: Order = "max", keep: Mask | None = None) -> NDArray[np.int64]:
+def ranked(images: ImageColumns, order: Order = "flips", keep: Mask | None = None) -> NDArray[np.int64]:
     """Places of the pictures, the ones to look at first in front: of those that `keep` holds, or of all.
 
     Differences of NaN come before the largest; flips come by their divergence, and what does not flip after them. Pictures that

@@ -82,7 +82,7 @@ ACTIONS: tuple[Action, ...] = (
         "only the pictures whose best classes differ, or all",
         ("triage",),
     ),
-    Action("order", ("s",), "Pictures", "Sort", "by max|d|, by KL, flips first, or as listed", ("triage",), True),
+    Action("order", ("s",), "Pictures", "Sort", "flips first, by max|d|, by KL, or as listed", ("triage",), True),
     Action(
         "graphics",
         ("p",),

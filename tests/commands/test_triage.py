@@ -31,7 +31,7 @@ def names(text: str) -> list[str]:
 def test_the_latest_evaluation_by_default(project: Project, evaluated: Path) -> None:
     done = project.run("triage")
     assert (done.code, done.err) == (0, "")
-    assert names(done.out) == ["val/hen.png", "val/tabby.png", "val/shark.png", "val/tench.png", "val/jay.png"]
+    assert names(done.out) == ["val/tabby.png", "val/shark.png", "val/hen.png", "val/tench.png", "val/jay.png"]
     assert evaluated.name in done.out
     assert project.run("triage", evaluated.name).out == done.out
     SessionWriter.create(evaluated.parent, pair_of(project.root), {}).close()
@@ -53,7 +53,7 @@ def test_only_twenty_rows_without_top_but_whole_files(project: Project) -> None:
     done = project.run("triage", "--csv", "all.csv")
     assert len(names(done.out)) == 20
     assert len((project.root / "all.csv").read_text().splitlines()) == 31
-    project.run("triage", "--csv", "few.csv", "--top", "3")
+    project.run("triage", "--csv", "few.csv", "--top", "3", "--by", "max")
     rows = list(csv.DictReader(io.StringIO((project.root / "few.csv").read_text())))
     assert [row["name"] for row in rows] == ["val/29.png", "val/28.png", "val/27.png"]
 
@@ -68,7 +68,7 @@ def test_files(project: Project, evaluated: Path) -> None:
 def test_standard_output_holds_the_result_alone(project: Project, evaluated: Path) -> None:
     told = project.run("triage", "--json", "-", "--filter", "flip").json
     assert [picture["name"] for picture in told["pictures"]] == ["val/tabby.png", "val/shark.png"]
-    assert project.run("triage", "--list", "-", "--top", "1").out == "val/hen.png 8\n"
+    assert project.run("triage", "--list", "-", "--top", "1").out == "val/tabby.png 281\n"
 
 
 def test_pictures_that_were_moved(project: Project, evaluated: Path) -> None:

@@ -109,11 +109,9 @@ async def typed(pilot: Pilot[Any], text: str) -> None:
     await pilot.pause()
 
 
-async def test_the_largest_difference_is_first_with_both_sides_and_its_picture(tmp_path: Path) -> None:
+async def test_flips_are_first_with_both_sides_and_their_picture(tmp_path: Path) -> None:
     async with opened(write_evaluation(tmp_path)) as pilot:
-        assert names(pilot) == ["hen", "tabby", "shark", "tench", "jay"]
-        await pilot.press("j")
-        await shown(pilot)
+        assert names(pilot) == ["tabby", "shark", "hen", "tench", "jay"]
         text = screen(pilot).detail.plain
         assert "281 tabby" in text and "282 tiger cat" in text
         assert "0.410" in text and "0.440" in text
@@ -128,9 +126,9 @@ async def test_the_largest_difference_is_first_with_both_sides_and_its_picture(t
 async def test_orders_go_round_and_headings_sort(tmp_path: Path) -> None:
     async with opened(write_evaluation(tmp_path)) as pilot:
         await pilot.press("j", "s")
-        assert (names(pilot), screen(pilot).table.cursor) == (["tabby", "shark", "hen", "tench", "jay"], 0)
+        assert (names(pilot), screen(pilot).table.cursor) == (["hen", "tabby", "shark", "tench", "jay"], 0)
         await pilot.press("s")
-        assert (names(pilot)[:2], screen(pilot).table.order) == (["tabby", "shark"], "flips")
+        assert (names(pilot)[:2], screen(pilot).table.order) == (["tabby", "shark"], "kl")
         await pilot.press("s")
         assert names(pilot) == ["tench", "tabby", "shark", "hen", "jay"]
         header = driving.screen_text(pilot).splitlines()[driving.line_of(pilot, "max|d|")]
@@ -162,7 +160,6 @@ async def test_a_filter_while_typing_and_its_end(tmp_path: Path) -> None:
 async def test_enter_compares_the_layers_and_escape_comes_back_to_the_row(tmp_path: Path) -> None:
     compare = Comparing()
     async with opened(write_evaluation(tmp_path), compare=compare) as pilot:
-        await pilot.press("s", "s")
         await driving.type_filter(pilot, "flip")
         await pilot.press("enter", "j")
         assert current(pilot) == "shark"
@@ -190,7 +187,7 @@ async def test_a_picture_that_is_gone_is_told_and_nothing_opens(tmp_path: Path) 
 
 
 async def test_marked_pictures_are_exported_and_nothing_is_overwritten(tmp_path: Path) -> None:
-    async with opened(write_evaluation(tmp_path)) as pilot:
+    async with opened(write_evaluation(tmp_path), order="max") as pilot:
         await pilot.press("space", "j", "space")
         assert screen(pilot).query_one("#images").border_subtitle == "2 marked · 4/5"
         path = tmp_path / "chosen.txt"
@@ -219,7 +216,7 @@ async def test_all_that_show_are_exported_where_none_is_marked(tmp_path: Path) -
 
 
 async def test_flips_are_found_round_the_end(tmp_path: Path) -> None:
-    async with opened(write_evaluation(tmp_path)) as pilot:
+    async with opened(write_evaluation(tmp_path), order="max") as pilot:
         found = []
         for key in ("n", "n", "n", "N"):
             await pilot.press(key)

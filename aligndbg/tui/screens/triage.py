@@ -78,7 +78,7 @@ class TriageScreen(Screen[None]):
         compare: Compare,
         *,
         data: Path | None = None,
-        order: Order = "max",
+        order: Order = "flips",
         query: str = "",
         graphics: tuple[Graphics, ...] = ("halfcell",),
     ) -> None:

@@ -50,7 +50,7 @@ class ImageTable(RowTable):
     class Marked(Message):
         """Pictures were marked, or are no longer."""
 
-    def __init__(self, *, order: Order = "max", id: str | None = None) -> None:
+    def __init__(self, *, order: Order = "flips", id: str | None = None) -> None:
         super().__init__(id=id)
         self.triage: Triage | None = None
         self.order: Order = order
