@@ -10,6 +10,7 @@ from pathlib import Path
 from aligndbg.errors import AligndbgError
 from aligndbg.jobs.folder import Job, list_jobs
 from aligndbg.workflows.following import Follower, Update
+from aligndbg.workflows.job_summary import remember, remembered
 
 MOST_FOLLOWED = 50
 """The newest jobs, whose logs are read; of older ones the state alone is known."""
@@ -26,7 +27,7 @@ class JobRow:
 
 
 class Board:
-    """The jobs in `root`. Logs are read on with each look; one of a job that is over is read once, when its turn comes."""
+    """The jobs in `root`. Logs are read on with each look; those of a job that is over are read once, and what they say is kept."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -58,11 +59,17 @@ class Board:
         return [self._rows[job.path] for job in jobs]
 
     def _read(self, job: Job, until: float) -> JobRow:
+        over = job.state is not None and job.state.final
+        if over and job.path not in self._followers and (known := remembered(job)) is not None:
+            return JobRow(job, known)
         try:
             follower = self._followers.setdefault(job.path, Follower(job.path))
             while True:
                 update = follower.step()
                 if not update.more or time.monotonic() > until:
-                    return JobRow(update.job, update, update.more)
+                    break
+            if not update.more and update.job.state is not None and update.job.state.final:
+                remember(update)
+            return JobRow(update.job, update, update.more)
         except AligndbgError as error:
             return JobRow(job, fault=error.message)

@@ -193,3 +193,46 @@ def test_a_look_is_short_however_many_logs_are_behind(tmp_path: Path, monkeypatc
         rows = board.look(0.0)
     assert not any(row.behind for row in rows)
     assert all(row.update is not None and row.update.latest for row in rows[:-1])
+
+
+def test_what_the_logs_of_a_job_that_is_over_say_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made(tmp_path)
+    write_expectation(folder, Expectation(epochs=1))
+    metrics(folder, sample(0), sample(1, math.nan), sample(2, 5.5))
+    over(folder)
+    (before,) = Board(tmp_path).look()
+    assert before.update is not None and [one.rule for one in before.update.standing] == ["loss-not-finite"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Follower, "step", lambda self: pytest.fail("read again"))
+        (after,) = Board(tmp_path).look()
+    assert after.update is not None and after.job == before.job
+    assert (after.update.latest, after.update.epochs) == (before.update.latest, before.update.epochs)
+    assert after.update.expectation == before.update.expectation
+    assert str(after.update.standing) == str(before.update.standing)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"schema": 1}', '{"schema": 9}', '{"schema": 1, "files": {}, "latest": 3}'])
+def test_a_summary_that_is_old_or_damaged_is_made_anew(tmp_path: Path, damage: str) -> None:
+    folder = made(tmp_path)
+    metrics(folder, sample(0, 5.5))
+    over(folder)
+    Board(tmp_path).look()
+    (folder / "summary.json").write_text(damage)
+    (row,) = Board(tmp_path).look()
+    assert row.update is not None and row.update.latest["train", "loss"] == 5.5
+    metrics(folder, sample(1, 4.5))
+    (row,) = Board(tmp_path).look()
+    assert row.update is not None and row.update.latest["train", "loss"] == 4.5
+
+
+def test_a_folder_that_cannot_be_written_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, document: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("aligndbg.workflows.job_summary.write_json", full)
+    folder = made(tmp_path)
+    metrics(folder, sample(0, 5.5))
+    over(folder)
+    for _ in range(2):
+        (row,) = Board(tmp_path).look()
+        assert row.update is not None and row.update.latest["train", "loss"] == 5.5
