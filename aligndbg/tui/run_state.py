@@ -32,14 +32,13 @@ from aligndbg.workflows.report_model import Report
 from aligndbg.workflows.wording import figure
 
 Phase = Literal["running", "ended", "failed", "stopped"]
-"""`stopped` is a checkpoint whose run ended before it was decided."""
 
 CHECKPOINTS = ("weights", "forward", "layers", "eval", "train-step", "train")
 
 IDLE = ("ready", "built", "done")
 """Stages of a side that has done its part and waits for the other."""
 
-CHECK_GLYPHS: dict[CheckState, str] = {"done": "✓", "failed": "✗", "running": "▶", "stopped": "■", "not yet": "○"}
+CHECK_GLYPHS: dict[CheckState, str] = {"done": "✓", "in part": "◐", "failed": "✗", "running": "▶", "stopped": "■", "not yet": "○"}
 
 
 @dataclass

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
+from aligndbg.errors import AligndbgError
 from aligndbg.store.listing import SessionSummary
+from aligndbg.store.session import open_session
 from aligndbg.workflows.board import JobRow
+from aligndbg.workflows.record import load_evaluation
 
-CheckState = Literal["done", "failed", "running", "stopped", "not yet"]
+CheckState = Literal["done", "in part", "failed", "running", "stopped", "not yet"]
+"""`in part`: what was run agrees, and is too little to tell. `stopped`: the run ended before it was decided."""
 
 EVALUATIONS = frozenset(("eval", "paddleclas-eval"))
 TRAININGS = frozenset(("train", "paddleclas-train"))
@@ -37,7 +43,20 @@ def checkpoints(sessions: Iterable[SessionSummary], rows: Sequence[JobRow]) -> d
 def _of_evaluation(session: SessionSummary) -> CheckState:
     if session.status == "running":
         return "running"
-    return _BY_VERDICT.get(session.verdict, "stopped")
+    state = _BY_VERDICT.get(session.verdict, "stopped")
+    return "in part" if state == "done" and _is_small(session.path) else state
+
+
+@cache
+def _is_small(path: Path) -> bool:
+    """Whether one picture of the evaluation weighs more than the gap that is allowed."""
+    try:
+        with open_session(path) as session:
+            report = load_evaluation(session)
+    except AligndbgError:
+        # The list of sessions tells what is wrong with it.
+        return False
+    return report.images * report.max_gap < 100
 
 
 def _of_training(row: JobRow) -> CheckState:

@@ -19,6 +19,7 @@ Kind = Literal["train", "evaluate", "paddleclas-train", "paddleclas-eval", "torc
 
 MOST_RANKS = 1024
 YES, NO = "yes", "no"
+SAME, OWN = "same", "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class LaunchRequest:
     """What is not asked for is empty. Paths start at the working folder; `config` may start at the checkout as well.
 
     `config` is a recipe of our own trainer or a config of PaddleClas; `argv` is the script and its arguments under torchrun, or the
-    whole command; `template` is the name of a command in the pair's `launch`; `folder` is where torchrun or a command runs.
+    whole command; `template` is the name of a command in the pair's `launch`; `folder` is where torchrun or a command runs. Of an
+    evaluation, `limit` and `every` are numbers, and `own_tensors` gives each side its own preprocessing.
     """
 
     kind: Kind
@@ -39,6 +41,9 @@ class LaunchRequest:
     ranks: Ranks = field(default_factory=Ranks)
     list: str = ""
     data: str = ""
+    own_tensors: bool = False
+    limit: str = ""
+    every: str = ""
     output: str = ""
     folder: str = ""
     log_format: str = ""
@@ -57,7 +62,7 @@ class Wrong:
 
 FIELDS: dict[Kind, tuple[str, ...]] = {
     "train": ("config", "data", "list", "overrides", "ranks", "device", "gpus", "master", "nodes", "output", "resume", "title"),
-    "evaluate": ("list", "data", "ranks", "device", "gpus", "resume", "title"),
+    "evaluate": ("list", "data", "tensors", "limit", "every", "ranks", "device", "gpus", "resume", "title"),
     "paddleclas-train": ("checkout", "config", "overrides", "ranks", "device", "gpus", "master", "nodes", "output", "title"),
     "paddleclas-eval": ("checkout", "config", "overrides", "ranks", "device", "gpus", "master", "nodes", "title"),
     "torchrun": ("argv", "folder", "ranks", "device", "gpus", "master", "nodes", "log_format", "title"),
@@ -69,7 +74,7 @@ FIELDS: dict[Kind, tuple[str, ...]] = {
 """What each kind asks for, in the order of a form."""
 
 
-TEXTS = ("config", "checkout", "list", "data", "output", "folder", "log_format", "title")
+TEXTS = ("config", "checkout", "list", "data", "limit", "every", "output", "folder", "log_format", "title")
 """Fields that are taken as they are typed."""
 
 
@@ -101,7 +106,7 @@ def offers(pair: PairSpec | None) -> tuple[Offer, ...]:
 
 def defaults(offer: Offer, pair: PairSpec | None) -> dict[str, str]:
     """What a form begins with: what the pair's file says, what this machine has, and a checkout that lies near."""
-    found = {"ranks": "1", "device": "gpu" if GPU_DEVICE.exists() else "cpu", "resume": NO}
+    found = {"ranks": "1", "device": "gpu" if GPU_DEVICE.exists() else "cpu", "resume": NO, "tensors": SAME}
     if "checkout" in FIELDS[offer.kind]:
         found["checkout"] = nearest_checkout()
     elif pair is not None:
@@ -149,6 +154,7 @@ def read_form(offer: Offer, values: Mapping[str, str], pair: PairSpec | None) ->
         template=offer.template,
         ranks=ranks,
         resume=asked.get("resume") == YES,
+        own_tensors=asked.get("tensors") == OWN,
         **words,
         **{name: asked.get(name, "") for name in TEXTS},  # type: ignore[arg-type]
     )

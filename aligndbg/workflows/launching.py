@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -162,14 +163,19 @@ def _evaluate(request: LaunchRequest, settings: Settings, wrong: list[Wrong]) ->
         wrong.append(Wrong("data", f"{request.data} does not exist"))
     if request.list and not Path(request.list).expanduser().is_file():
         wrong.append(Wrong("list", f"{request.list} does not exist"))
+    for name, value in (("limit", request.limit), ("every", request.every)):
+        if value and not re.fullmatch(r"[1-9][0-9]{0,8}", value):
+            wrong.append(Wrong(name, f"expected a number of 1 or more, found {value[:20]!r}"))
     named = str(pair.path) if pair.path else ""
     models = () if named else ("--torch", pair.torch.model, "--paddle", pair.paddle.model)
     paths = [(f"--{name}", str(Path(value).expanduser().absolute())) for name, value in _pictures(request) if value]
+    paths += [(f"--{name}", value) for name, value in (("limit", request.limit), ("every", request.every)) if value]
+    own = ("--own-preprocess",) if request.own_tensors else ()
     device = ("--device", "gpu") if request.ranks.device == "gpu" else ()
     count = ("--nproc", str(request.ranks.number)) if request.ranks.number > 1 else ()
     resume = ("--resume",) if request.resume else ()
     target = (named,) if named else models
-    words = (*target, *(word for path in paths for word in path), *count, *device, *resume, "--display", "plain")
+    words = (*target, *(word for option in paths for word in option), *own, *count, *device, *resume, "--display", "plain")
     argv = (sys.executable, "-u", "-m", "aligndbg", "eval", *words)
     return LaunchPlan(request, _spec(request, argv, Path.cwd(), visible_gpus(request.ranks), "eval", f"evaluate {pair.name}"))
 

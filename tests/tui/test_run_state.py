@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import fake_run
 
 from aligndbg.errors import AligndbgError, CannotPair, ChildDied
 from aligndbg.tui.run_state import CHECK_GLYPHS, CHECKPOINTS, RunState
 from aligndbg.weights.plan import WeightPlan
+from aligndbg.workflows.checkpoints import CheckState
 from aligndbg.workflows.events import (
     Event,
     LayerDiffed,
@@ -104,5 +106,5 @@ def test_a_report_that_says_so_has_failed_at_the_layers_too() -> None:
 
 
 def test_each_state_has_a_glyph_of_its_own() -> None:
-    assert set(CHECK_GLYPHS) == {"done", "failed", "running", "stopped", "not yet"}
+    assert set(CHECK_GLYPHS) == set(get_args(CheckState))
     assert len(set(CHECK_GLYPHS.values())) == len(CHECK_GLYPHS)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from stored_evaluation import pair_of
 from written_jobs import made, metrics, over, result
 
 from aligndbg.jobs.expectation import Expectation, write_expectation
 from aligndbg.jobs.folder import read_job
-from aligndbg.store.listing import SessionSummary
+from aligndbg.store.listing import SessionSummary, list_sessions
+from aligndbg.store.writer import SessionWriter
 from aligndbg.workflows.board import Board, JobRow
 from aligndbg.workflows.checkpoints import checkpoints
+from aligndbg.workflows.evaluate_model import EvalReport, to_json
 
 
 def evaluated(verdict: str, status: str = "finished", pair: str = "net", kind: str = "eval", error: str = "") -> SessionSummary:
@@ -31,6 +35,16 @@ def evaluated(verdict: str, status: str = "finished", pair: str = "net", kind: s
 )
 def test_the_newest_evaluation_counts(sessions: list[SessionSummary], state: str) -> None:
     assert checkpoints(sessions, ()) == {"net": {"eval": state}}
+
+
+@pytest.mark.parametrize(
+    ("images", "verdict", "state"), [(499, "within", "in part"), (500, "within", "done"), (8, "beyond", "failed")]
+)
+def test_agreement_on_too_few_pictures_is_no_proof(tmp_path: Path, images: int, verdict: Any, state: str) -> None:
+    writer = SessionWriter.create(tmp_path, pair_of(tmp_path), {}, kind="eval")
+    writer.finish(to_json(EvalReport("0", "tiny", verdict, 0, "", images=images)))
+    writer.close()
+    assert checkpoints(list_sessions(tmp_path), ()) == {"tiny": {"eval": state}}
 
 
 def test_nothing_run_is_nothing_known() -> None:

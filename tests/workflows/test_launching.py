@@ -199,6 +199,9 @@ def test_an_evaluation_of_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     plan = planned(kind="evaluate", pair=pair, list="list.txt", data="photos")
     files = ("--list", str(tmp_path / "list.txt"), "--data", str(tmp_path / "photos"))
     assert argv_of(plan) == (PYTHON, "-u", "-m", "aligndbg", "eval", str(pair.path), *files, "--display", "plain")
+    some = planned(kind="evaluate", pair=pair, data="photos", limit="100", every="5", own_tensors=True)
+    assert some.spec is not None and shlex.join(some.spec.argv).count("--limit 100 --every 5 --own-preprocess") == 1
+    assert set(wrong_in(planned(kind="evaluate", pair=pair, data="photos", limit="x", every="0"))) == {"limit", "every"}
     absent = planned(kind="evaluate", pair=pair, list="no.txt", data="no")
     assert wrong_in(absent) == {"data": "no does not exist", "list": "no.txt does not exist"}
 

@@ -31,6 +31,7 @@ SHORT = 20
 
 CHECK_STYLES: dict[CheckState, str] = {
     "done": "$text-success",
+    "in part": "$text-warning",
     "failed": "bold $text-error",
     "running": "$text-accent",
     "stopped": "$text-warning",

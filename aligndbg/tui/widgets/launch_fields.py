@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aligndbg.tui.widgets.form import FieldSpec
-from aligndbg.workflows.launch_request import FIELDS, NO, YES, Offer
+from aligndbg.workflows.launch_request import FIELDS, NO, OWN, SAME, YES, Offer
 
 KIND = "kind"
 
@@ -18,6 +18,9 @@ _SPECS = {
         FieldSpec("overrides", "overrides", "Global.epochs=2 Arch.name=Net: as with -o, blanks between"),
         FieldSpec("list", "list", "PATH LABEL in each line", "file"),
         FieldSpec("data", "data", "the folder of pictures", "folder"),
+        FieldSpec("tensors", "tensors", holds="choice", choices=(("the same on both sides", SAME), ("each side's own", OWN))),
+        FieldSpec("limit", "limit", "only the first so many pictures; all"),
+        FieldSpec("every", "every", "only every so-many-th picture; each"),
         FieldSpec("argv", "command", "python train.py --epochs 90"),
         FieldSpec("folder", "in", "the folder it runs in; this one", "folder"),
         FieldSpec("ranks", "ranks", "how many processes"),
