@@ -37,6 +37,15 @@ def test_the_mean_of_an_epoch_and_its_steps_are_two_lines_of_one_phase() -> None
     assert kinds == [("train", False), ("train", True), ("eval", True)]
 
 
+def test_an_evaluation_alone_keeps_its_steps_beside_its_result() -> None:
+    curves = curves_of(sample(None, step, phase="eval", total=4, loss=1.0 - step / 10) for step in range(4))
+    assert [(line.whole, len(line.xs)) for line in lines_of(curves, "loss", "epoch", False)] == [(False, 4)]
+    curves.add(sample(0, None, phase="eval", loss=0.85))
+    lines = lines_of(curves, "loss", "epoch", False)
+    assert [(line.whole, len(line.xs)) for line in lines] == [(False, 4), (True, 1)]
+    assert latest_text(curves, "loss") == "eval 0.85"
+
+
 def test_metrics_stand_in_the_order_of_their_weight() -> None:
     curves = curves_of([sample(0, 0, batch_cost=1.0, ips=1.0, CELoss=1.0, top10=1.0, lr=1.0, top5=1.0, loss=1.0)])
     assert metrics_of(curves) == ("loss", "top5", "top10", "lr", "ips", "batch_cost", "CELoss")

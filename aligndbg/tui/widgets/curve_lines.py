@@ -90,11 +90,12 @@ def scale_of(curves: Curves, metric: str) -> Scale | None:
 
 
 def lines_of(curves: Curves, metric: str, axis: Axis, by_rank: bool, scale: Scale | None = None) -> tuple[Line, ...]:
-    """The lines of both phases, training first. Steps of an evaluation are drawn where there is no result of a whole one alone."""
+    """The lines of both phases, training first. Beside a training, steps of its evaluations are left out where results are known."""
+    trained = any(phase == "train" for phase, _, _ in curves.metrics())
     kinds = [(phase, whole) for phase, name, whole in curves.metrics() if name == metric]
     lines = []
     for phase, whole in sorted(kinds, key=lambda kind: (kind[0] == "eval", kind[1])):
-        if phase == "eval" and not whole and ("eval", True) in kinds:
+        if trained and phase == "eval" and not whole and ("eval", True) in kinds:
             continue
         # An evaluation counts its own steps, or none: it is placed by its epoch. So is what comes without a rank.
         placed = scale if axis == "step" and (whole or phase == "eval") else None
