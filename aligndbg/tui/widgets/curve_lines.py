@@ -90,7 +90,7 @@ def scale_of(curves: Curves, metric: str) -> Scale | None:
 
 
 def lines_of(curves: Curves, metric: str, axis: Axis, by_rank: bool, scale: Scale | None = None) -> tuple[Line, ...]:
-    """The lines of both phases, training first. Beside a training, steps of its evaluations are left out where results are known."""
+    """The lines of both phases, training first. Beside a training, steps of evaluations are left out where results are known."""
     trained = any(phase == "train" for phase, _, _ in curves.metrics())
     kinds = [(phase, whole) for phase, name, whole in curves.metrics() if name == metric]
     lines = []
