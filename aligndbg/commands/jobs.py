@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 from aligndbg.errors import EnvironmentFault, UsageError
 from aligndbg.jobs.ansi import plain, spans
-from aligndbg.jobs.folder import Job, jobs_root, list_jobs, log_files, processes_of, read_job, remove, resolve_job
+from aligndbg.jobs.folder import Job, jobs_root, list_jobs, logs_of, processes_of, read_job, remove, resolve_job
 from aligndbg.jobs.folder import stop as stop_job
-from aligndbg.jobs.launcher import start
+from aligndbg.jobs.launcher import start, started_job
 from aligndbg.jobs.masking import mask_text
 from aligndbg.jobs.spec import JobSpec, new_id
 from aligndbg.report.document import line
@@ -44,7 +44,7 @@ def list_all(options: Namespace) -> int:
 
 def show(options: Namespace) -> int:
     job = resolve_job(root_of(options), options.job)
-    processes, logs = processes_of(job), _logs(job)
+    processes, logs = processes_of(job), logs_of(job)
     if options.json:
         _put(job_json(job, processes, logs))
     else:
@@ -119,9 +119,7 @@ def run(options: Namespace) -> int:
     title = " ".join((options.title or shlex.join(argv)).split())
     title = f"{title[: TITLE_MOST - 1]}…" if len(title) > TITLE_MOST else title
     spec = JobSpec(new_id("run"), "run", title, argv, str(cwd), ranks=options.ranks)
-    job = read_job(start(spec, root_of(options)))
-    if job.state and job.state.status == "failed" and job.state.pid is None:
-        raise EnvironmentFault(f"{job.id}: {job.state.reason}")
+    job = started_job(start(spec, root_of(options)))
     sys.stdout.write(f"{job.id}\n")
     return 0
 
@@ -141,13 +139,9 @@ def _put(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=1) + "\n")
 
 
-def _logs(job: Job) -> list[Path]:
-    return log_files(job.path, job.spec.rank_logs if job.spec else None)
-
-
 def _log_of(job: Job, rank: int | None) -> Path:
     """The launcher's log, which has what rank 0 says too, or the one of a rank."""
-    found = _logs(job)
+    found = logs_of(job)
     if not found:
         raise EnvironmentFault(f"{job.id} has no log", f"it would be in {job.path / 'log'}")
     if rank is None:

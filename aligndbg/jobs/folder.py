@@ -9,7 +9,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 
 from aligndbg.errors import AligndbgError, EnvironmentFault, UsageError
@@ -20,6 +19,7 @@ from aligndbg.jobs.processes import Process, Stopped, is_alive, members, stop_al
 from aligndbg.jobs.spec import SPEC, JobSpec, read_spec, utc_now
 from aligndbg.jobs.state import JobState, read_state, write_state
 from aligndbg.settings import Settings
+from aligndbg.store.naming import folder_named
 
 LOG = "log"
 LAUNCHER_LOG = "launcher.log"
@@ -108,6 +108,11 @@ def log_files(path: Path, rank_logs: str | None = None) -> list[Path]:
     first = log / LAUNCHER_LOG
     ranks = sorted((one for one in found if one != first and one.is_file() and not is_environment_dump(one)), key=_by_number)
     return [first, *ranks] if first.exists() else ranks
+
+
+def logs_of(job: Job) -> list[Path]:
+    """`log_files` of a job, those of its own pattern among them."""
+    return log_files(job.path, job.spec.rank_logs if job.spec else None)
 
 
 def stop(job: Job, grace: float = GRACE_SECONDS) -> Stopped:
@@ -212,16 +217,7 @@ def _resolve(root: Path, name: str) -> Path:
         raise UsageError(f"there is no job in {root} yet", "`aligndbg jobs run -- PROGRAM ...` starts one")
     if os.sep in name and (Path(name) / SPEC).is_file():
         return Path(name).absolute()
-    matching = [folder for folder in folders if name and (folder.name.startswith(name) or folder.name.endswith(name))]
-    exact = [folder for folder in matching if folder.name == name]
-    if len(exact or matching) == 1:
-        return (exact or matching)[0]
-    if matching:
-        few = ", ".join(folder.name for folder in matching[:4])
-        raise UsageError(f"{name!r} names {len(matching)} jobs", f"{few}{', ...' if len(matching) > 4 else ''}")
-    near = get_close_matches(name, [folder.name for folder in folders], 3, 0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else "`aligndbg jobs list` shows what there is"
-    raise UsageError(f"there is no job {name!r} in {root}", hint)
+    return folder_named(folders, name, "job", root)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aligndbg
 from aligndbg.errors import EnvironmentFault, UsageError
-from aligndbg.jobs.folder import LOG
+from aligndbg.jobs.folder import LOG, Job, read_job
 from aligndbg.jobs.processes import MARK, boot_id, members, started_at, stop_all
 from aligndbg.jobs.spec import JobSpec, utc_now, write_spec
 from aligndbg.jobs.state import JobState, write_state
@@ -37,6 +37,14 @@ def start(spec: JobSpec, root: Path) -> Path:
             f"the job cannot be kept in {root}: {error.strerror or error}", "`--jobs DIR` names a folder"
         ) from None
     return folder
+
+
+def started_job(folder: Path) -> Job:
+    """The job that `start` has just made. EnvironmentFault where its program could not be started."""
+    job = read_job(folder)
+    if job.state and job.state.status == "failed" and job.state.pid is None:
+        raise EnvironmentFault(f"{job.id}: {job.state.reason}")
+    return job
 
 
 def check_command(spec: JobSpec) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from aligndbg.errors import AligndbgError, EnvironmentFault, UsageError
 from aligndbg.store.database import looks_intact
 from aligndbg.store.layout import RESULTS, SNAPSHOT
+from aligndbg.store.naming import folder_named
 from aligndbg.store.session import Status, status_of
 from aligndbg.store.snapshot import Kind, read_snapshot
 
@@ -49,16 +49,7 @@ def resolve_session(root: Path, name: str) -> Path:
     given = Path(name)
     if (given / SNAPSHOT).is_file():
         return given
-    matching = [folder for folder in folders if name and (folder.name.startswith(name) or folder.name.endswith(name))]
-    exact = [folder for folder in matching if folder.name == name]
-    if len(exact or matching) == 1:
-        return (exact or matching)[0]
-    if matching:
-        few = ", ".join(folder.name for folder in matching[:4])
-        raise UsageError(f"{name!r} names {len(matching)} sessions", f"{few}{', ...' if len(matching) > 4 else ''}")
-    near = get_close_matches(name, [folder.name for folder in folders], 3, 0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else "`aligndbg sessions list` shows what there is"
-    raise UsageError(f"there is no session {name!r} in {root}", hint)
+    return folder_named(folders, name, "session", root)
 
 
 def remove(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aligndbg.jobs.eta import Pace, TimeLeft, epochs_done
 from aligndbg.jobs.expectation import Expectation, read_expectation
-from aligndbg.jobs.folder import Job, log_files, read_job
+from aligndbg.jobs.folder import Job, logs_of, read_job
 from aligndbg.jobs.formats.detection import parser_for
 from aligndbg.jobs.formats.own import METRICS
 from aligndbg.jobs.metrics import Phase, Sample
@@ -126,7 +126,7 @@ class Follower:
         """Each log to read, and whether its metrics count."""
         own = self._path / METRICS
         has_own = own.exists()
-        files = log_files(self._path, job.spec.rank_logs if job.spec else None)
+        files = logs_of(job)
         # The launcher's own log repeats rank 0's.
         ranks: list[tuple[int | None, Path]] = list(enumerate(files[1:])) if len(files) > 1 else [(None, file) for file in files]
         log_format, accuracy = (job.spec.log_format, job.spec.log_accuracy) if job.spec else (None, "percent")

@@ -9,7 +9,7 @@ from typing import Any
 
 from aligndbg.errors import EnvironmentFault
 from aligndbg.jobs.expectation import EXPECTATION, read_expectation
-from aligndbg.jobs.folder import Job, log_files
+from aligndbg.jobs.folder import Job, logs_of
 from aligndbg.jobs.formats.own import METRICS
 from aligndbg.jobs.json_file import read_json, write_json
 from aligndbg.jobs.violation import Violation
@@ -56,7 +56,7 @@ def remembered(job: Job) -> Update | None:
 
 def _sizes(job: Job) -> dict[str, Any]:
     """Of every file that the summary comes from, by its name."""
-    files = [*log_files(job.path, job.spec.rank_logs if job.spec else None), job.path / METRICS, job.path / EXPECTATION]
+    files = [*logs_of(job), job.path / METRICS, job.path / EXPECTATION]
     return {str(file.relative_to(job.path)): _size(file) for file in files}
 
 

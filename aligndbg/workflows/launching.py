@@ -11,9 +11,8 @@ from pathlib import Path
 
 from aligndbg.errors import EnvironmentFault, PairError, UsageError
 from aligndbg.jobs.expectation import Expectation, write_expectation
-from aligndbg.jobs.folder import read_job
 from aligndbg.jobs.formats.detection import parser_for
-from aligndbg.jobs.launcher import check_command, start
+from aligndbg.jobs.launcher import check_command, start, started_job
 from aligndbg.jobs.masking import mask_argv, mask_env
 from aligndbg.jobs.paddleclas import Problem
 from aligndbg.jobs.spec import JobSpec, new_id
@@ -97,10 +96,7 @@ def start_launch(plan: LaunchPlan, root: Path) -> Path:
             write_expectation(folder, plan.expectation)
         except OSError as error:
             raise EnvironmentFault(f"{folder} cannot be written: {error.strerror or error}", "the job runs on") from None
-    job = read_job(folder)
-    if job.state and job.state.status == "failed" and job.state.pid is None:
-        raise EnvironmentFault(f"{job.id}: {job.state.reason}")
-    return folder
+    return started_job(folder).path
 
 
 def check_logs(pair: PairSpec) -> None:

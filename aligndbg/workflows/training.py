@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 import aligndbg
-from aligndbg.errors import EnvironmentFault, UsageError, named
-from aligndbg.jobs.folder import Job, jobs_root, list_jobs, read_job, resolve_job
-from aligndbg.jobs.launcher import start
+from aligndbg.errors import UsageError, named
+from aligndbg.jobs.folder import Job, jobs_root, list_jobs, resolve_job
+from aligndbg.jobs.launcher import start, started_job
 from aligndbg.jobs.recipe import LoaderSpec, Recipe, read_recipe
 from aligndbg.jobs.recipe_pictures import read_pipeline
 from aligndbg.jobs.spec import JobSpec, new_id
@@ -82,10 +82,7 @@ def training_spec(
 
 def start_training(spec: JobSpec, root: Path) -> Job:
     """The job in `root`; it runs. EnvironmentFault where it could not be started."""
-    job = read_job(start(spec, root))
-    if job.state and job.state.status == "failed" and job.state.pid is None:
-        raise EnvironmentFault(f"{job.id}: {job.state.reason}")
-    return job
+    return started_job(start(spec, root))
 
 
 def check_recipe(recipe: Recipe, folder: Path) -> None:

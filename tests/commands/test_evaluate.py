@@ -247,6 +247,13 @@ def judged(project: Project) -> int:
         return len(session.images())
 
 
+def wait_for_pictures(project: Project, count: int = 1, seconds: float = 60) -> None:
+    """Until so many are judged, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while judged(project) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def test_killed_at_random_moments_it_goes_on(project: Project) -> None:
     """kill -9 again and again: the end is that of an uninterrupted run, no picture is counted twice, nothing told is lost."""
     project.pair("plain", "Unhurried", "Plain", **SECTIONS)
@@ -259,9 +266,7 @@ def test_killed_at_random_moments_it_goes_on(project: Project) -> None:
     before = 0
     for kill in range(3):
         process = start(project, "plain", *(("--resume",) if kill else ()))
-        deadline = time.monotonic() + 60
-        while judged(project) <= before and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for_pictures(project, before + 1)
         time.sleep(generator.random() * 0.3)
         process.kill()
         process.communicate()
@@ -283,9 +288,7 @@ def test_what_changed_is_not_resumed(project: Project) -> None:
     project.pair("plain", "Unhurried", "Plain", **SECTIONS)
     make_pictures(project.root / "models" / "plain")
     process = start(project, "plain")
-    deadline = time.monotonic() + 60
-    while not judged(project) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_pictures(project)
     process.kill()
     process.communicate()
     done = project.run("eval", "plain", "--resume", "--batch-size", "3", *RUN)
@@ -307,9 +310,7 @@ def test_interrupted_it_can_go_on(project: Project) -> None:
     project.pair("plain", "Unhurried", "Plain", **SECTIONS)
     make_pictures(project.root / "models" / "plain")
     process = start(project, "plain")
-    deadline = time.monotonic() + 60
-    while not judged(project) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_pictures(project)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
@@ -323,9 +324,7 @@ def test_a_child_that_dies_ends_the_run_which_can_go_on(project: Project) -> Non
     project.pair("plain", "Unhurried", "Plain", **SECTIONS)
     make_pictures(project.root / "models" / "plain")
     process = start(project, "plain")
-    deadline = time.monotonic() + 60
-    while not judged(project) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_pictures(project)
     with open_session(project.sessions[-1]) as session:
         sides = [entry for entry in session.stream() if isinstance(entry, SideEnvironment)]
     os.kill(next(entry.values["pid"] for entry in sides if entry.side == "torch"), signal.SIGKILL)
@@ -378,9 +377,7 @@ def test_ranks_that_are_killed_with_their_run_go_on(project: Project, ranks: str
     whole = logits(straight, project)
     project.sessions[0].rename(project.root / "straight")
     process = start(project, "plain", "--nproc", "2")
-    deadline = time.monotonic() + 100
-    while judged(project) < 12 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_pictures(project, 12, seconds=100)
     process.kill()
     process.communicate()
     assert 12 <= judged(project) < 43

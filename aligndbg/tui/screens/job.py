@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from aligndbg.errors import AligndbgError
-from aligndbg.jobs.folder import Job, log_files, resolve_job
+from aligndbg.jobs.folder import Job, logs_of, resolve_job
 from aligndbg.jobs.reference import read_reference
 from aligndbg.jobs.series import Curves
 from aligndbg.jobs.violation import Violation
@@ -117,7 +117,7 @@ class JobScreen(Screen[None]):
         job = update.job
         self.query_one(JobTitle).show(update)
         self.query_one(JobProblems).show(update)
-        await self.query_one(LogTabs).show(log_files(job.path, job.spec.rank_logs if job.spec else None))
+        await self.query_one(LogTabs).show(logs_of(job))
         self._draw()
         self._show_figures(update)
         # What else came meanwhile is dealt with before more is read.

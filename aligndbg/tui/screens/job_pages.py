@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 from textual.message import Message
 
 from aligndbg.errors import AligndbgError
-from aligndbg.jobs.folder import Job, log_files, processes_of, stop
+from aligndbg.jobs.folder import Job, logs_of, processes_of, stop
 from aligndbg.jobs.violation import Violation
 from aligndbg.report.document import Document
 from aligndbg.report.jobs import command_texts, job_document, violations_document
@@ -43,7 +43,7 @@ class DetailsPage(Page):
         self._update = update
         self._violations = violations
         job = update.job
-        self._document = job_document(job, processes_of(job), log_files(job.path, job.spec.rank_logs if job.spec else None))
+        self._document = job_document(job, processes_of(job), logs_of(job))
 
     def content(self, width: int) -> Content:
         standing = {(violation.rule, violation.rank) for violation in self._update.standing}
